@@ -1,0 +1,193 @@
+//! From one state to another, in an order that leaves the kernel right at every step.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use crate::{Member, RealServer, SetName, State, VirtualServer, VirtualServerConfig, VirtualServerKey};
+
+/// One step in the kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Add an entry to a set.
+    AddMember(Member),
+    /// Create a virtual server.
+    AddVirtualServer(VirtualServerKey, VirtualServerConfig),
+    /// Change a virtual server in place; its real servers and connections stay.
+    SetVirtualServer(VirtualServerKey, VirtualServerConfig),
+    /// Add a real server to a virtual server. One that is still draining there is revived instead.
+    AddRealServer(VirtualServerKey, RealServer),
+    /// Change the weight (or the forwarding method) of a real server.
+    SetRealServer(VirtualServerKey, RealServer),
+    /// Take a real server out: no new connections from now on, and gone once the old ones are.
+    RemoveRealServer(VirtualServerKey, RealServer),
+    /// Bind an address to `kube-ipvs0`.
+    BindAddress(IpAddr),
+    /// Take an address from `kube-ipvs0`.
+    UnbindAddress(IpAddr),
+    /// Remove a virtual server with its real servers and their connections.
+    RemoveVirtualServer(VirtualServerKey),
+    /// Remove an entry from a set.
+    RemoveMember(Member),
+}
+
+/// The operations that lead from `before` to `after`.
+///
+/// What is added comes in the order sets, virtual servers, real servers, addresses, so that an address
+/// answers only when it can be served. What is removed goes the other way round.
+pub fn difference(before: &State, after: &State) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    operations.extend(
+        after
+            .members
+            .difference(&before.members)
+            .copied()
+            .map(Operation::AddMember),
+    );
+    for (key, server) in &after.virtual_servers {
+        match before.virtual_servers.get(key) {
+            Some(previous) => compare_virtual_server(*key, previous, server, &mut operations),
+            None => add_virtual_server(*key, server, &mut operations),
+        }
+    }
+    operations.extend(
+        after
+            .addresses
+            .difference(&before.addresses)
+            .copied()
+            .map(Operation::BindAddress),
+    );
+    operations.extend(
+        before
+            .addresses
+            .difference(&after.addresses)
+            .copied()
+            .map(Operation::UnbindAddress),
+    );
+    let gone = before
+        .virtual_servers
+        .keys()
+        .filter(|key| !after.virtual_servers.contains_key(key));
+    operations.extend(gone.copied().map(Operation::RemoveVirtualServer));
+    operations.extend(
+        before
+            .members
+            .difference(&after.members)
+            .copied()
+            .map(Operation::RemoveMember),
+    );
+    in_order(operations)
+}
+
+/// Sorts operations of several Services into the order that [`difference`] promises.
+pub fn in_order(mut operations: Vec<Operation>) -> Vec<Operation> {
+    operations.sort_by_key(Operation::phase);
+    operations
+}
+
+fn add_virtual_server(key: VirtualServerKey, server: &VirtualServer, operations: &mut Vec<Operation>) {
+    operations.push(Operation::AddVirtualServer(key, server.config));
+    operations.extend(
+        server
+            .real_servers
+            .iter()
+            .map(|real| Operation::AddRealServer(key, *real)),
+    );
+}
+
+fn compare_virtual_server(
+    key: VirtualServerKey,
+    before: &VirtualServer,
+    after: &VirtualServer,
+    operations: &mut Vec<Operation>,
+) {
+    if before.config != after.config {
+        operations.push(Operation::SetVirtualServer(key, after.config));
+    }
+    for real in &after.real_servers {
+        match find(&before.real_servers, real) {
+            Some(previous) if previous == real => {}
+            Some(_) => operations.push(Operation::SetRealServer(key, *real)),
+            None => operations.push(Operation::AddRealServer(key, *real)),
+        }
+    }
+    let gone = before
+        .real_servers
+        .iter()
+        .filter(|real| find(&after.real_servers, real).is_none());
+    operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real)));
+}
+
+fn find<'a>(sorted: &'a [RealServer], wanted: &RealServer) -> Option<&'a RealServer> {
+    let position = sorted.binary_search_by_key(&wanted.key(), RealServer::key).ok()?;
+    sorted.get(position)
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// The part of the kernel that the operation is sent to, in the order of sending.
+    pub fn phase(&self) -> u8 {
+        match self {
+            // The set of bound addresses refuses what no other set allows, so it grows last and shrinks first.
+            Operation::AddMember(member) if member.set.name == SetName::IpvsIps => 1,
+            Operation::AddMember(_) => 0,
+            Operation::AddVirtualServer(..) | Operation::SetVirtualServer(..) => 2,
+            Operation::AddRealServer(..) | Operation::SetRealServer(..) => 3,
+            Operation::RemoveRealServer(..) => 4,
+            Operation::BindAddress(_) => 5,
+            Operation::UnbindAddress(_) => 6,
+            Operation::RemoveVirtualServer(_) => 7,
+            Operation::RemoveMember(member) if member.set.name == SetName::IpvsIps => 8,
+            Operation::RemoveMember(_) => 9,
+        }
+    }
+
+    /// Whether the operation takes something away.
+    pub fn removes(&self) -> bool {
+        matches!(
+            self,
+            Operation::RemoveRealServer(..)
+                | Operation::UnbindAddress(_)
+                | Operation::RemoveVirtualServer(_)
+                | Operation::RemoveMember(_)
+        )
+    }
+
+    /// The virtual server that the operation concerns.
+    pub fn virtual_server(&self) -> Option<&VirtualServerKey> {
+        match self {
+            Operation::AddVirtualServer(key, _)
+            | Operation::SetVirtualServer(key, _)
+            | Operation::AddRealServer(key, _)
+            | Operation::SetRealServer(key, _)
+            | Operation::RemoveRealServer(key, _)
+            | Operation::RemoveVirtualServer(key) => Some(key),
+            Operation::AddMember(_)
+            | Operation::RemoveMember(_)
+            | Operation::BindAddress(_)
+            | Operation::UnbindAddress(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::AddMember(member) => write!(f, "add set entry {member}"),
+            Operation::RemoveMember(member) => write!(f, "remove set entry {member}"),
+            Operation::AddVirtualServer(key, _) => write!(f, "add virtual server {key}"),
+            Operation::SetVirtualServer(key, _) => write!(f, "change virtual server {key}"),
+            Operation::RemoveVirtualServer(key) => write!(f, "remove virtual server {key}"),
+            Operation::AddRealServer(key, real) => write!(f, "add real server {real} to {key}"),
+            Operation::SetRealServer(key, real) => {
+                write!(f, "set weight {} of real server {real} of {key}", real.weight)
+            }
+            Operation::RemoveRealServer(key, real) => write!(f, "remove real server {real} from {key}"),
+            Operation::BindAddress(address) => write!(f, "bind {address} to {}", crate::INTERFACE),
+            Operation::UnbindAddress(address) => write!(f, "unbind {address} from {}", crate::INTERFACE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! Planning over time: the desired state follows the cluster, one Service at a time.
+
+use std::sync::Arc;
+
+use model::{Cluster, ObjectKey};
+
+use crate::difference::in_order;
+use crate::{Conflict, Desired, Operation, Options, Scheduler, State, VirtualServerKey, plan_service};
+
+const DNS_PORT: u16 = 53;
+
+/// The desired state and the options by which it is planned.
+#[derive(Debug)]
+pub struct Planner {
+    options: Options,
+    desired: Desired,
+}
+
+/// What planning again led to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// The steps for the kernel, in order.
+    pub operations: Vec<Operation>,
+    /// Warnings of Services whose warnings changed; an empty list when a Service has none any more.
+    pub warnings: Vec<(ObjectKey, Vec<String>)>,
+    /// Addresses and ports that several Services claim since this update.
+    pub conflicts: Vec<Conflict>,
+    /// Addresses and ports that were contested before it.
+    pub resolved: Vec<VirtualServerKey>,
+}
+
+// === impl Planner ===
+
+impl Planner {
+    /// A planner that has planned nothing yet.
+    pub fn new(options: Options) -> Self {
+        Planner {
+            options,
+            desired: Desired::default(),
+        }
+    }
+
+    /// The options in force.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// What the kernel should hold.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// Plans one Service again.
+    pub fn update(&mut self, cluster: &Cluster, key: &ObjectKey) -> Update {
+        let mut update = Update::default();
+        self.replan(cluster, key, &mut update);
+        update
+    }
+
+    /// Plans some Services again.
+    pub fn update_all<'a>(
+        &mut self,
+        cluster: &Cluster,
+        keys: impl IntoIterator<Item = &'a ObjectKey>,
+    ) -> Update {
+        let mut update = Update::default();
+        for key in keys {
+            self.replan(cluster, key, &mut update);
+        }
+        update.operations = in_order(update.operations);
+        update
+    }
+
+    /// Plans every Service again, for a change of the node or of the options.
+    pub fn rebuild(&mut self, cluster: &Cluster) -> Update {
+        let mut keys: Vec<ObjectKey> = self.desired.services().cloned().collect();
+        keys.extend(cluster.services().map(|service| service.key.clone()));
+        keys.sort();
+        keys.dedup();
+        self.update_all(cluster, &keys)
+    }
+
+    /// Notes that the kernel lacks `scheduler` and plans the Services that use it again.
+    pub fn without_scheduler(&mut self, cluster: &Cluster, scheduler: Scheduler) -> Update {
+        if !self.options.unavailable.insert(scheduler) {
+            return Update::default();
+        }
+        self.rebuild(cluster)
+    }
+
+    /// The part of the desired state that has to stand first: what the control plane and name resolution
+    /// need, since everything else on a node waits for them.
+    pub fn urgent(&self) -> State {
+        let mut urgent: Vec<&ObjectKey> = self
+            .desired
+            .services()
+            .filter(|key| self.is_urgent(key))
+            .collect();
+        urgent.sort();
+        let mut state = State::default();
+        for plan in urgent.into_iter().filter_map(|key| self.desired.plan(key)) {
+            for key in plan.virtual_servers.keys() {
+                let server = self.desired.state().virtual_servers.get(key);
+                state
+                    .virtual_servers
+                    .extend(server.map(|server| (*key, Arc::clone(server))));
+            }
+            state.members.extend(plan.members.iter().copied());
+            state.addresses.extend(plan.addresses.iter().copied());
+        }
+        state
+    }
+
+    /// The API server's own Service, and what serves DNS for the cluster, whatever its name.
+    fn is_urgent(&self, key: &ObjectKey) -> bool {
+        let serves_dns = || {
+            let plan = self.desired.plan(key);
+            plan.is_some_and(|plan| plan.virtual_servers.keys().any(|server| server.port == DNS_PORT))
+        };
+        match &*key.namespace {
+            "default" => *key.name == *"kubernetes",
+            "kube-system" => serves_dns(),
+            _ => false,
+        }
+    }
+
+    fn replan(&mut self, cluster: &Cluster, key: &ObjectKey, update: &mut Update) {
+        let service = cluster.service(key);
+        let created = service.and_then(|service| service.created).unwrap_or(i64::MAX);
+        let plan = service.map(|_| plan_service(cluster, key, &self.options));
+        let old_warnings = self
+            .desired
+            .plan(key)
+            .map(|plan| plan.warnings.clone())
+            .unwrap_or_default();
+        let new_warnings = plan
+            .as_ref()
+            .map(|plan| plan.warnings.clone())
+            .unwrap_or_default();
+        if old_warnings != new_warnings {
+            update.warnings.push((key.clone(), new_warnings));
+        }
+        let replaced = self.desired.replace(key, created, plan);
+        update.operations.extend(replaced.operations);
+        update.conflicts.extend(replaced.conflicts);
+        update.resolved.extend(replaced.resolved);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,184 @@
+//! The iptables chains and rules: a constant number, whatever the number of Services, because what changes
+//! stands in the sets.
+//!
+//! Chains, jumps, comments and order are kube-proxy's, so that each of the two takes over the other's. It
+//! writes a rule only while its set holds something; here every rule stands from the start, since a set
+//! without entries matches nothing.
+
+mod filter;
+mod nat;
+pub mod repair;
+
+use std::fmt;
+
+use model::Family;
+
+use crate::{Options, SetId, SetName};
+
+/// A table of iptables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Where packets are let through or refused.
+    Filter,
+    /// Where addresses are translated.
+    Nat,
+}
+
+/// One rule: the chain that holds it, and the rest as `iptables-save` prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The chain, ours or a built-in one.
+    pub chain: &'static str,
+    /// Matches and target.
+    pub text: String,
+}
+
+/// The part of one table that is ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableRules {
+    /// Which table.
+    pub table: Table,
+    /// Our chains, sorted by name.
+    pub chains: Vec<&'static str>,
+    /// Rules of our chains, in their order.
+    pub rules: Vec<Rule>,
+    /// Rules of the built-in chains that lead into ours, in the order in which they are put in front.
+    pub jumps: Vec<Rule>,
+}
+
+/// Everything that is ours in the iptables of one family.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruleset {
+    /// The family: `iptables` or `ip6tables`.
+    pub family: Family,
+    /// The tables, filter first, as `iptables-save` prints them.
+    pub tables: Vec<TableRules>,
+}
+
+/// Collects rules of one table.
+struct Writer<'a> {
+    family: Family,
+    options: &'a Options,
+    rules: Vec<Rule>,
+}
+
+/// The rules for `family`.
+pub fn ruleset(family: Family, options: &Options) -> Ruleset {
+    Ruleset {
+        family,
+        tables: vec![filter::table(family, options), nat::table(family, options)],
+    }
+}
+
+/// The program that prints the rules of `family`.
+pub fn save_command(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "iptables-save",
+        Family::V6 => "ip6tables-save",
+    }
+}
+
+// === impl Table ===
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Table::Filter => "filter",
+            Table::Nat => "nat",
+        })
+    }
+}
+
+// === impl Rule ===
+
+impl Rule {
+    fn jump(from: &'static str, to: &'static str, comment: &str) -> Rule {
+        Rule {
+            chain: from,
+            text: format!("-m comment --comment \"{comment}\" -j {to}"),
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "-A {} {}", self.chain, self.text)
+    }
+}
+
+// === impl Ruleset ===
+
+impl Ruleset {
+    /// How many rules there are, jumps included.
+    pub fn rule_count(&self) -> usize {
+        self.tables
+            .iter()
+            .map(|table| table.rules.len() + table.jumps.len())
+            .sum()
+    }
+}
+
+/// As `iptables-save` prints it: every table with our chains, and of the built-in chains only our jumps.
+impl fmt::Display for Ruleset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for table in &self.tables {
+            writeln!(f, "*{}", table.table)?;
+            for chain in &table.chains {
+                writeln!(f, ":{chain} - [0:0]")?;
+            }
+            let mut jumps: Vec<&Rule> = table.jumps.iter().rev().collect();
+            jumps.sort_by_key(|jump| jump.chain);
+            let mut rules: Vec<&Rule> = table.rules.iter().collect();
+            rules.sort_by_key(|rule| rule.chain);
+            for rule in jumps.into_iter().chain(rules) {
+                writeln!(f, "{rule}")?;
+            }
+            writeln!(f, "COMMIT")?;
+        }
+        Ok(())
+    }
+}
+
+// === impl Writer ===
+
+impl<'a> Writer<'a> {
+    fn new(family: Family, options: &'a Options) -> Self {
+        Writer {
+            family,
+            options,
+            rules: Vec::new(),
+        }
+    }
+
+    fn rule(&mut self, chain: &'static str, text: impl Into<String>) {
+        self.rules.push(Rule {
+            chain,
+            text: text.into(),
+        });
+    }
+
+    /// `-m set` for a set of this family, with the match directions.
+    fn set(&self, name: SetName, directions: &str) -> String {
+        format!(
+            "-m set --match-set {} {directions}",
+            SetId::new(name, self.family)
+        )
+    }
+
+    /// The same with the set's comment in front, as kube-proxy writes most of its rules.
+    fn commented_set(&self, name: SetName, directions: &str) -> String {
+        format!(
+            "-m comment --comment \"{}\" {}",
+            name.comment(),
+            self.set(name, directions)
+        )
+    }
+
+    /// The mark that asks for masquerading, with itself as mask.
+    fn mark(&self) -> String {
+        format!("{0:#x}/{0:#x}", self.options.masquerade_mark)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,97 @@
+//! The filter table: what may pass, and what must not be reached through a service address.
+
+use model::Family;
+
+use super::{Rule, Table, TableRules, Writer};
+use crate::{Options, SetName};
+
+const FORWARD: &str = "KUBE-FORWARD";
+const NODE_PORT: &str = "KUBE-NODE-PORT";
+const PROXY_FIREWALL: &str = "KUBE-PROXY-FIREWALL";
+const SOURCE_RANGES: &str = "KUBE-SOURCE-RANGES-FIREWALL";
+const IPVS_FILTER: &str = "KUBE-IPVS-FILTER";
+const IPVS_OUT_FILTER: &str = "KUBE-IPVS-OUT-FILTER";
+
+pub(super) fn table(family: Family, options: &Options) -> TableRules {
+    let mut writer = Writer::new(family, options);
+    writer.forward();
+    writer.health_check_ports();
+    writer.source_ranges();
+    writer.ipvs_filter();
+    TableRules {
+        table: Table::Filter,
+        chains: vec![
+            FORWARD,
+            IPVS_FILTER,
+            IPVS_OUT_FILTER,
+            NODE_PORT,
+            PROXY_FIREWALL,
+            SOURCE_RANGES,
+        ],
+        rules: writer.rules,
+        jumps: vec![
+            Rule::jump("FORWARD", FORWARD, "kubernetes forwarding rules"),
+            Rule::jump("INPUT", NODE_PORT, "kubernetes health check rules"),
+            Rule::jump("INPUT", PROXY_FIREWALL, "kube-proxy firewall rules"),
+            Rule::jump("FORWARD", PROXY_FIREWALL, "kube-proxy firewall rules"),
+            Rule::jump("INPUT", IPVS_FILTER, "kubernetes ipvs access filter"),
+            Rule::jump("OUTPUT", IPVS_OUT_FILTER, "kubernetes ipvs access filter"),
+        ],
+    }
+}
+
+impl Writer<'_> {
+    /// Lets service traffic through where the FORWARD policy is DROP.
+    fn forward(&mut self) {
+        let marked = format!("-m mark --mark {}", self.mark());
+        self.rule(
+            FORWARD,
+            format!("-m comment --comment \"kubernetes forwarding rules\" {marked} -j ACCEPT"),
+        );
+        let known = "-m conntrack --ctstate RELATED,ESTABLISHED";
+        self.rule(
+            FORWARD,
+            format!("-m comment --comment \"kubernetes forwarding conntrack rule\" {known} -j ACCEPT"),
+        );
+    }
+
+    fn health_check_ports(&mut self) {
+        let ports = self.commented_set(SetName::HealthCheckNodePort, "dst");
+        self.rule(NODE_PORT, format!("{ports} -j ACCEPT"));
+    }
+
+    fn source_ranges(&mut self) {
+        let guarded = self.commented_set(SetName::LoadBalancerFirewall, "dst,dst");
+        self.rule(PROXY_FIREWALL, format!("{guarded} -j {SOURCE_RANGES}"));
+        for name in [SetName::LoadBalancerSourceCidr, SetName::LoadBalancerSourceIp] {
+            let allowed = self.commented_set(name, "dst,dst,src");
+            self.rule(SOURCE_RANGES, format!("{allowed} -j RETURN"));
+        }
+        self.rule(SOURCE_RANGES, "-j DROP");
+    }
+
+    /// Service addresses are local to the node, so without this its own ports could be reached through them.
+    fn ipvs_filter(&mut self) {
+        let served = [
+            SetName::LoadBalancer,
+            SetName::ClusterIp,
+            SetName::ExternalIp,
+            SetName::ExternalIpLocal,
+        ];
+        for name in served {
+            let set = self.set(name, "dst,dst");
+            self.rule(IPVS_FILTER, format!("{set} -j RETURN"));
+        }
+        let health_checks = self.set(SetName::HealthCheckNodePort, "dst");
+        self.rule(IPVS_FILTER, format!("{health_checks} -j RETURN"));
+        let refusal = match self.family {
+            Family::V4 => "icmp-port-unreachable",
+            Family::V6 => "icmp6-port-unreachable",
+        };
+        let bound = self.set(SetName::IpvsIps, "dst");
+        self.rule(
+            IPVS_FILTER,
+            format!("-m conntrack --ctstate NEW {bound} -j REJECT --reject-with {refusal}"),
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Comparing the rules that should stand with what `iptables-save` prints, and putting them right in one
+//! `iptables-restore --noflush`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Rule, Ruleset, TableRules};
+
+/// What is wrong with the rules and the input for `iptables-restore --noflush` that mends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// What is missing or different, one entry each.
+    pub findings: Vec<String>,
+    /// The input. It declares, and so empties, only chains of ours.
+    pub input: String,
+}
+
+/// The rules of one table in a dump, by chain.
+type SavedChains<'a> = BTreeMap<&'a str, Vec<Vec<String>>>;
+
+/// Compares `expected` with `saved`, the output of `iptables-save` or `ip6tables-save`. `None` if nothing
+/// has to be done.
+pub fn repair(expected: &Ruleset, saved: &str) -> Option<Repair> {
+    let saved = parse(saved);
+    let nothing = SavedChains::new();
+    let mut repair = Repair {
+        findings: Vec::new(),
+        input: String::new(),
+    };
+    for table in &expected.tables {
+        let chains = saved.get(table.table.to_string().as_str()).unwrap_or(&nothing);
+        repair.add_table(table, chains);
+    }
+    if repair.findings.is_empty() {
+        None
+    } else {
+        Some(repair)
+    }
+}
+
+// === impl Repair ===
+
+impl Repair {
+    fn add_table(&mut self, table: &TableRules, saved: &SavedChains<'_>) {
+        let mut lines = String::new();
+        for chain in wrong_chains(table, saved, &mut self.findings) {
+            let _ = writeln!(lines, ":{chain} - [0:0]");
+            for rule in table.rules.iter().filter(|rule| rule.chain == chain) {
+                let _ = writeln!(lines, "{rule}");
+            }
+        }
+        for jump in &table.jumps {
+            self.check_jump(table, jump, saved, &mut lines);
+        }
+        if !lines.is_empty() {
+            let _ = write!(
+                self.input,
+                "*{}\n{}COMMIT\n",
+                table.table,
+                declarations_first(&lines)
+            );
+        }
+    }
+
+    /// A jump has to stand once in its built-in chain. Where in the chain is left to whoever else put rules
+    /// there.
+    fn check_jump(&mut self, table: &TableRules, jump: &Rule, saved: &SavedChains<'_>, lines: &mut String) {
+        let wanted = words(&jump.text);
+        let count = saved
+            .get(jump.chain)
+            .map_or(0, |rules| rules.iter().filter(|rule| **rule == wanted).count());
+        if count == 0 {
+            self.findings
+                .push(format!("{} {}: missing: {}", table.table, jump.chain, jump.text));
+            let _ = writeln!(lines, "-I {} {}", jump.chain, jump.text);
+        }
+        for _ in 1..count {
+            self.findings
+                .push(format!("{} {}: twice: {}", table.table, jump.chain, jump.text));
+            let _ = writeln!(lines, "-D {} {}", jump.chain, jump.text);
+        }
+    }
+}
+
+/// Our chains that are missing or hold something else.
+fn wrong_chains<'a>(
+    table: &'a TableRules,
+    saved: &SavedChains<'_>,
+    findings: &mut Vec<String>,
+) -> Vec<&'a str> {
+    let mut wrong = Vec::new();
+    for chain in &table.chains {
+        let wanted: Vec<Vec<String>> = table
+            .rules
+            .iter()
+            .filter(|rule| rule.chain == *chain)
+            .map(|rule| words(&rule.text))
+            .collect();
+        let reason = match saved.get(chain) {
+            None => "missing",
+            Some(rules) if *rules != wanted => "other rules than ours",
+            Some(_) => continue,
+        };
+        findings.push(format!("{} {chain}: {reason}", table.table));
+        wrong.push(*chain);
+    }
+    wrong
+}
+
+/// A rule may jump only to a chain that was declared before it.
+fn declarations_first(lines: &str) -> String {
+    let (declarations, rules): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with(':'));
+    declarations
+        .into_iter()
+        .chain(rules)
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
+/// Reads `iptables-save` output. Lines of unknown form are passed over: they belong to somebody else.
+fn parse(saved: &str) -> BTreeMap<&str, SavedChains<'_>> {
+    let mut tables: BTreeMap<&str, SavedChains<'_>> = BTreeMap::new();
+    let mut current = "";
+    for line in saved.lines().map(str::trim) {
+        if let Some(table) = line.strip_prefix('*') {
+            current = table;
+        } else if let Some(declaration) = line.strip_prefix(':') {
+            let chain = declaration.split(' ').next().unwrap_or_default();
+            tables.entry(current).or_default().entry(chain).or_default();
+        } else if let Some((chain, text)) = line.strip_prefix("-A ").and_then(|rule| rule.split_once(' ')) {
+            tables
+                .entry(current)
+                .or_default()
+                .entry(chain)
+                .or_default()
+                .push(words(text));
+        }
+    }
+    tables
+}
+
+/// Splits a rule into its arguments, without the quotes that some versions of the tools print around every
+/// comment and others only around those with spaces.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let (mut quoted, mut started, mut escaped) = (false, false, false);
+    for character in text.chars() {
+        match character {
+            _ if escaped => {
+                word.push(character);
+                escaped = false;
+            }
+            '\\' if quoted => escaped = true,
+            '"' => {
+                quoted = !quoted;
+                started = true;
+            }
+            ' ' if !quoted => {
+                if started {
+                    words.push(std::mem::take(&mut word));
+                    started = false;
+                }
+            }
+            _ => {
+                word.push(character);
+                started = true;
+            }
+        }
+    }
+    if started {
+        words.push(word);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests;
