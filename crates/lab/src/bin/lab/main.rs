@@ -1,0 +1,52 @@
+//! The lab's command line: what `cargo xtask` and people start.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command line program talks to its user"
+)]
+
+mod guest_run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "lab", about = "Test equipment of kube-ipvs", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boot a kernel with IPVS under QEMU and run a program of this machine in it.
+    GuestRun(guest_run::Arguments),
+    /// Print the Debian packages that have to be installed first, one per line.
+    MissingPackages {
+        /// Those for namespaces on this kernel only, without what a guest needs.
+        #[arg(long)]
+        namespaces_only: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::GuestRun(arguments) => guest_run::run(&arguments),
+        Command::MissingPackages { namespaces_only } => {
+            let place = if namespaces_only {
+                lab::packages::Place::Namespaces
+            } else {
+                lab::packages::Place::Guest
+            };
+            lab::packages::missing(place)
+                .iter()
+                .for_each(|package| println!("{package}"));
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("lab: {error}");
+        ExitCode::from(125)
+    })
+}

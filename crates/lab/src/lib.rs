@@ -1,0 +1,14 @@
+//! Test equipment: a kernel with IPVS, a cluster of network namespaces on it, and what tests need to use both.
+//!
+//! * [`guest`] boots Debian's kernel under QEMU and runs a program of this machine in it.
+//! * [`need`] is how a test says that it needs root or IPVS, so that a skipped test is counted.
+//!
+//! Nothing here is used by the proxy itself.
+
+mod error;
+pub mod guest;
+pub mod need;
+pub mod packages;
+mod process;
+
+pub use error::Error;

@@ -1,0 +1,1 @@
+//! How a test says what it needs, so that it is counted when it cannot run.
