@@ -1,0 +1,201 @@
+//! Links and addresses over rtnetlink, with the message types of `netlink-packet-route`.
+
+mod addresses;
+mod links;
+mod monitor;
+
+use std::net::IpAddr;
+
+use netlink_packet_core::NetlinkSerializable;
+use netlink_packet_route::RouteNetlinkMessage;
+
+use crate::{
+    attribute::Encoder,
+    connection::Connection,
+    errno::Errno,
+    error::{Error, Outcome, Traffic},
+    message::Batch,
+    socket::Socket,
+};
+
+pub use self::monitor::{Event, Monitor};
+
+/// A handle on the links and addresses of one network namespace.
+#[derive(Debug)]
+pub struct Route {
+    connection: Connection,
+    /// Whether the kernel filters dumps (Linux 4.20 and newer).
+    strict: bool,
+}
+
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Link {
+    /// Its number, by which addresses refer to it.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// What it is, such as `dummy` or `veth` (`IFLA_INFO_KIND`); hardware and the loopback have none.
+    pub kind: Option<String>,
+    /// Whether it is administratively up (`IFF_UP`).
+    pub up: bool,
+}
+
+/// An address of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InterfaceAddress {
+    /// The number of the interface.
+    pub link: u32,
+    /// The address on this host (`IFA_LOCAL`, else `IFA_ADDRESS`).
+    pub address: IpAddr,
+    /// The prefix length.
+    pub prefix: u8,
+    /// Where the address is valid.
+    pub scope: Scope,
+}
+
+/// Where an address is valid (`rtnetlink(7)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Everywhere (`RT_SCOPE_UNIVERSE`, "global").
+    Universe,
+    /// Within the site (`RT_SCOPE_SITE`).
+    Site,
+    /// On the link (`RT_SCOPE_LINK`).
+    Link,
+    /// On this host (`RT_SCOPE_HOST`).
+    Host,
+    /// Nowhere (`RT_SCOPE_NOWHERE`).
+    Nowhere,
+    /// Any other.
+    Other(u8),
+}
+
+/// A change to the addresses of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AddressRequest {
+    /// Adds an address as `ip addr add` does; `EEXIST` if the interface has it.
+    Add {
+        /// The number of the interface.
+        link: u32,
+        /// The address.
+        address: IpAddr,
+        /// The prefix length.
+        prefix: u8,
+    },
+    /// Deletes an address; `EADDRNOTAVAIL` if the interface does not have it.
+    Delete {
+        /// The number of the interface.
+        link: u32,
+        /// The address.
+        address: IpAddr,
+        /// The prefix length.
+        prefix: u8,
+    },
+}
+
+// === impl Route ===
+
+impl Route {
+    /// Opens a handle on the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// If the socket cannot be opened.
+    pub fn open() -> Result<Self, Error> {
+        let socket = Socket::open("links and addresses", netlink_sys::protocols::NETLINK_ROUTE)?;
+        let strict = socket.set_strict_check().is_ok();
+        Ok(Self {
+            connection: Connection::over(Box::new(socket)),
+            strict,
+        })
+    }
+
+    /// Lists the links.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or the list is incomplete.
+    pub fn links(&mut self) -> Result<Vec<Link>, Error> {
+        links::list(&mut self.connection)
+    }
+
+    /// Finds a link by its name.
+    ///
+    /// # Errors
+    /// If the kernel refuses for another reason than that there is no such link.
+    pub fn link(&mut self, name: &str) -> Result<Option<Link>, Error> {
+        links::find(&mut self.connection, name)
+    }
+
+    /// Makes a link of kind `dummy`, which is down.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] with `EEXIST` if a link has that name, `EOPNOTSUPP` if the kernel has no dummy links.
+    pub fn create_dummy(&mut self, name: &str) -> Result<(), Error> {
+        links::create_dummy(&mut self.connection, name)
+    }
+
+    /// Deletes a link.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] with `ENODEV` if there is no such link, `EOPNOTSUPP` if it cannot be deleted.
+    pub fn delete_link(&mut self, index: u32) -> Result<(), Error> {
+        links::delete(&mut self.connection, index)
+    }
+
+    /// Lists the addresses of all links, both families.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or the list is incomplete.
+    pub fn addresses(&mut self) -> Result<Vec<InterfaceAddress>, Error> {
+        addresses::list(&mut self.connection, None)
+    }
+
+    /// Lists the addresses of one link, both families; none if there is no such link. The kernel looks at that
+    /// link only, if it can.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or the list is incomplete.
+    pub fn addresses_of(&mut self, link: u32) -> Result<Vec<InterfaceAddress>, Error> {
+        let filter = self.strict.then_some(link);
+        let listed = match addresses::list(&mut self.connection, filter) {
+            Err(Error::Kernel {
+                errno: Errno::ENODEV, ..
+            }) => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        Ok(listed
+            .into_iter()
+            .filter(|address| address.link == link)
+            .collect())
+    }
+
+    /// Makes changes, in order, and returns one outcome for each.
+    ///
+    /// # Errors
+    /// If it is unknown what the kernel did; see [`Error`].
+    pub fn apply(&mut self, requests: &[AddressRequest]) -> Result<Vec<Outcome>, Error> {
+        self.connection
+            .apply("changing addresses", requests, addresses::encode)
+    }
+
+    /// What was exchanged with the kernel so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.connection.traffic()
+    }
+}
+
+/// Appends a message of `netlink-packet-route` to a batch.
+fn push<T>(batch: &mut Batch<T>, tag: T, flags: u16, message: &RouteNetlinkMessage) -> Result<(), Errno> {
+    batch.push(tag, message.message_type(), flags, |encoder| {
+        emit(encoder, message);
+    })
+}
+
+/// Serializes over zeros, since not every serializer writes its padding.
+fn emit(encoder: &mut Encoder<'_>, message: &RouteNetlinkMessage) {
+    message.serialize(encoder.zeros(message.buffer_len()));
+}
+
+#[cfg(test)]
+mod tests;

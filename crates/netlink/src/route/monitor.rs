@@ -1,0 +1,127 @@
+//! Changes to links and addresses as they happen.
+
+use std::{
+    collections::VecDeque,
+    os::fd::{AsFd, BorrowedFd},
+    time::Duration,
+};
+
+use crate::{
+    attribute::Malformed,
+    errno::Errno,
+    error::Error,
+    message::{Message, Messages},
+    socket::{Socket, Transport},
+};
+
+use super::{InterfaceAddress, Link, addresses, links};
+
+const RTNLGRP_LINK: u32 = 1;
+const RTNLGRP_IPV4_IFADDR: u32 = 5;
+const RTNLGRP_IPV6_IFADDR: u32 = 9;
+
+const WHAT: &str = "watching links and addresses";
+
+/// A subscription to the changes of links and addresses in one network namespace.
+///
+/// Its descriptor is readable when there is something to read. Events tell what changed, the caller's own
+/// changes included; a list may already be newer than an event.
+#[derive(Debug)]
+pub struct Monitor {
+    socket: Socket,
+    buffer: Vec<u8>,
+    events: VecDeque<Event>,
+}
+
+/// A change.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// A link was made or changed.
+    LinkChanged(Link),
+    /// A link was removed.
+    LinkRemoved(Link),
+    /// An address was added or changed.
+    AddressChanged(InterfaceAddress),
+    /// An address was removed.
+    AddressRemoved(InterfaceAddress),
+}
+
+// === impl Monitor ===
+
+impl Monitor {
+    /// Subscribes in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// If the socket cannot be opened.
+    pub fn open() -> Result<Self, Error> {
+        let mut socket = Socket::open(WHAT, netlink_sys::protocols::NETLINK_ROUTE)?;
+        for group in [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR] {
+            socket
+                .subscribe(group)
+                .map_err(|errno| Error::Open { what: WHAT, errno })?;
+        }
+        Ok(Self {
+            socket,
+            buffer: Vec::new(),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// Waits for the next change; `None` when the time is over. A time of zero does not wait.
+    ///
+    /// # Errors
+    /// [`Error::LostReplies`] if there were more changes than the receive buffer can hold: list again, and go
+    /// on with this subscription.
+    pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
+        // The kernel takes a timeout of zero for none.
+        let timeout = timeout.max(Duration::from_micros(1));
+        self.socket
+            .set_receive_timeout(timeout)
+            .map_err(|errno| Error::Receive { what: WHAT, errno })?;
+        while self.events.is_empty() {
+            match self.socket.receive(&mut self.buffer) {
+                Ok(length) if length > self.buffer.len() => {
+                    return Err(Error::LostReplies {
+                        what: WHAT,
+                        reason: "an event was cut off",
+                    });
+                }
+                Ok(_) => self.collect()?,
+                Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+                Err(Errno::ENOBUFS) => {
+                    return Err(Error::LostReplies {
+                        what: WHAT,
+                        reason: "the receive buffer was full",
+                    });
+                }
+                Err(errno) => return Err(Error::Receive { what: WHAT, errno }),
+            }
+        }
+        Ok(self.events.pop_front())
+    }
+
+    fn collect(&mut self) -> Result<(), Error> {
+        for message in Messages::new(&self.buffer) {
+            let event = message.and_then(|message| parse(&message));
+            self.events
+                .extend(event.map_err(|malformed| malformed.during(WHAT))?);
+        }
+        Ok(())
+    }
+}
+
+impl AsFd for Monitor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+pub(super) fn parse(message: &Message<'_>) -> Result<Option<Event>, Malformed> {
+    Ok(match message.kind {
+        links::RTM_NEWLINK => Some(Event::LinkChanged(links::parse(message)?)),
+        links::RTM_DELLINK => Some(Event::LinkRemoved(links::parse(message)?)),
+        addresses::RTM_NEWADDR => addresses::parse(message)?.map(Event::AddressChanged),
+        addresses::RTM_DELADDR => addresses::parse(message)?.map(Event::AddressRemoved),
+        _ => None,
+    })
+}
