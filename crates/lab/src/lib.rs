@@ -2,6 +2,7 @@
 //!
 //! * [`guest`] boots Debian's kernel under QEMU and runs a program of this machine in it.
 //! * [`need`] is how a test says that it needs root or IPVS, so that a skipped test is counted.
+//! * [`packages`] knows which Debian packages hold the programs that the lab calls.
 //!
 //! Nothing here is used by the proxy itself.
 
@@ -12,3 +13,4 @@ pub mod packages;
 mod process;
 
 pub use error::Error;
+pub use need::{Need, kernel_has_ipvs, require};

@@ -22,6 +22,8 @@ struct Arguments {
 enum Command {
     /// Boot a kernel with IPVS under QEMU and run a program of this machine in it.
     GuestRun(guest_run::Arguments),
+    /// Say whether this kernel and this user can do without a guest: exit code 0 if so, 1 if not.
+    KernelHasIpvs,
     /// Print the Debian packages that have to be installed first, one per line.
     MissingPackages {
         /// Those for namespaces on this kernel only, without what a guest needs.
@@ -33,6 +35,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::GuestRun(arguments) => guest_run::run(&arguments),
+        Command::KernelHasIpvs => Ok(kernel_has_ipvs()),
         Command::MissingPackages { namespaces_only } => {
             let place = if namespaces_only {
                 lab::packages::Place::Namespaces
@@ -49,4 +52,17 @@ fn main() -> ExitCode {
         eprintln!("lab: {error}");
         ExitCode::from(125)
     })
+}
+
+fn kernel_has_ipvs() -> ExitCode {
+    match lab::Need::Ipvs.unmet() {
+        None => {
+            println!("yes");
+            ExitCode::SUCCESS
+        }
+        Some(reason) => {
+            println!("no: {reason}");
+            ExitCode::FAILURE
+        }
+    }
 }
