@@ -1,1 +1,19 @@
-//! dataplane
+//! From a plan to the kernel: what is observed, what is sent and in which order, what is drained, retried
+//! and repaired.
+//!
+//! [`Kernel`] is the one door: [`linux::Linux`] is the real one, [`fake::FakeKernel`] has its semantics in
+//! memory. [`Dataplane`] does everything that does not depend on which of them it is.
+
+pub mod drain;
+pub mod engine;
+pub mod error;
+pub mod fake;
+pub mod kernel;
+pub mod linux;
+pub mod report;
+pub mod sysctl;
+
+pub use engine::{Dataplane, Settings, Target};
+pub use error::Error;
+pub use kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
+pub use report::{Comparison, Foreign, Report};

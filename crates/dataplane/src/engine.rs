@@ -1,0 +1,348 @@
+//! The engine: brings a kernel from what it holds to what is planned, and keeps it there.
+
+mod rules;
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use model::Family;
+use netlink::Errno;
+use plan::ownership::{self, Claimed};
+use plan::{Operation, Options, State, VirtualServerKey, difference};
+
+use crate::Error;
+use crate::drain::Drains;
+use crate::kernel::{Applied, Failure, Kernel, Observed};
+use crate::report::{Comparison, Foreign, Report};
+use crate::sysctl::{self, Sysctl};
+
+use self::rules::Rules;
+
+/// What does not change while the engine runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The kernel settings to keep.
+    pub sysctls: Vec<Sysctl>,
+    /// The IPVS connection timeouts in seconds: TCP, TCP after a FIN, UDP; 0 leaves the kernel's.
+    pub timeouts: [u32; 3],
+    /// How long a removed real server may keep its connections.
+    pub drain_limit: Duration,
+}
+
+/// Where a reconciliation has to lead.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// What the kernel should hold.
+    pub desired: &'a State,
+    /// The part of it that goes first.
+    pub urgent: &'a State,
+    /// The options by which it was planned.
+    pub options: &'a Options,
+}
+
+/// A kernel and what is remembered about it between changes.
+#[derive(Debug)]
+pub struct Dataplane<K> {
+    kernel: K,
+    settings: Settings,
+    drains: Drains,
+    rules: Rules,
+}
+
+// === impl Dataplane ===
+
+impl<K: Kernel> Dataplane<K> {
+    /// An engine for `kernel`. Nothing is read or changed yet.
+    pub fn new(kernel: K, settings: Settings) -> Self {
+        let drains = Drains::new(settings.drain_limit);
+        Dataplane {
+            kernel,
+            settings,
+            drains,
+            rules: Rules::default(),
+        }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> &K {
+        &self.kernel
+    }
+
+    /// The kernel, to be prodded by tests.
+    pub fn kernel_mut(&mut self) -> &mut K {
+        &mut self.kernel
+    }
+
+    /// How many real servers wait for their last connections.
+    pub fn draining(&self) -> usize {
+        self.drains.len()
+    }
+
+    /// Observes everything and changes what differs: at start, on every audit and after a failure. If all is
+    /// as it should be, nothing is sent that changes anything.
+    pub fn reconcile(&mut self, target: Target<'_>, now: Instant) -> Report {
+        let mut report = Report::default();
+        let families: Vec<Family> = target.options.families.iter().copied().collect();
+        self.enforce_settings(&mut report);
+        match self.create_missing(&families) {
+            Ok(created) => report.repaired.extend(created),
+            Err(error) => report.errors.push(error),
+        }
+        for family in families.iter().copied() {
+            self.rules
+                .enforce(&mut self.kernel, family, target.options, &mut report);
+        }
+        match self.kernel.observe(&families) {
+            Ok(observed) => self.approach(observed, target, now, &mut report),
+            Err(error) => report.errors.push(error),
+        }
+        report
+    }
+
+    /// Carries out the operations of a change.
+    pub fn apply(&mut self, operations: Vec<Operation>, now: Instant) -> Report {
+        let mut report = Report::default();
+        let mut left: BTreeSet<VirtualServerKey> = BTreeSet::new();
+        let (serve, rest): (Vec<Operation>, Vec<Operation>) = operations
+            .into_iter()
+            .filter_map(|operation| self.with_draining(operation, now, &mut left, &mut report))
+            .partition(|operation| {
+                !matches!(operation, Operation::BindAddress(_)) && !takes_from_service(operation)
+            });
+        let unserved = self.send(&serve, &mut report);
+        let rest: Vec<Operation> = rest
+            .into_iter()
+            .filter(|operation| !matches!(operation, Operation::BindAddress(ip) if unserved.contains(ip)))
+            .collect();
+        self.send(&rest, &mut report);
+        self.remove_drained(left, now, &mut report);
+        report
+    }
+
+    /// Removes the real servers that have drained since the last sweep.
+    pub fn sweep(&mut self, now: Instant) -> Report {
+        let mut report = Report::default();
+        self.remove_drained(self.drains.virtual_servers(), now, &mut report);
+        report
+    }
+
+    /// What a reconciliation would do, without doing it.
+    ///
+    /// # Errors
+    /// If the kernel cannot be read.
+    pub fn compare(&mut self, target: Target<'_>) -> Result<Comparison, Error> {
+        let families: Vec<Family> = target.options.families.iter().copied().collect();
+        let mut preparations: Vec<String> = Vec::new();
+        for sysctl in &self.settings.sysctls {
+            if !sysctl.is_set(&mut self.kernel) {
+                preparations.push(format!("set sysctl {} to {}", sysctl.name, sysctl.value));
+            }
+        }
+        let missing = self.kernel.missing(&families)?;
+        preparations.extend(missing.iter().map(|element| format!("create {element}")));
+        for family in families.iter().copied() {
+            let findings = rules::findings(&mut self.kernel, family, target.options)?;
+            preparations.extend(findings.into_iter().map(|finding| format!("write {finding}")));
+        }
+        let observed = self.kernel.observe(&families)?;
+        let (claimed, foreign) = self.claim(observed, target);
+        let operations = difference(&claimed.state, target.desired);
+        Ok(Comparison {
+            preparations,
+            operations,
+            foreign,
+        })
+    }
+
+    fn create_missing(&mut self, families: &[Family]) -> Result<Vec<String>, Error> {
+        let missing = self.kernel.missing(families)?;
+        if !missing.is_empty() {
+            self.kernel.create(&missing)?;
+        }
+        Ok(missing
+            .iter()
+            .map(|element| format!("{element} created"))
+            .collect())
+    }
+
+    fn enforce_settings(&mut self, report: &mut Report) {
+        let (changed, errors) = sysctl::enforce(&mut self.kernel, &self.settings.sysctls);
+        report.repaired.extend(changed);
+        report.errors.extend(errors);
+        if let Err(error) = self.enforce_timeouts(report) {
+            report.errors.push(error);
+        }
+    }
+
+    fn enforce_timeouts(&mut self, report: &mut Report) -> Result<(), Error> {
+        let wanted = self.settings.timeouts;
+        if wanted == [0; 3] {
+            return Ok(());
+        }
+        let found = self.kernel.timeouts()?;
+        if wanted
+            .iter()
+            .zip(found)
+            .any(|(wanted, found)| *wanted != 0 && *wanted != found)
+        {
+            self.kernel.set_timeouts(wanted)?;
+            report
+                .repaired
+                .push(format!("IPVS timeouts set to {wanted:?} seconds"));
+        }
+        Ok(())
+    }
+
+    fn approach(&mut self, observed: Observed, target: Target<'_>, now: Instant, report: &mut Report) {
+        let (claimed, foreign) = self.claim(observed, target);
+        report.foreign = Some(foreign);
+        let operations = difference(&claimed.state, target.desired);
+        report.differences.clone_from(&operations);
+        let (first, rest): (Vec<Operation>, Vec<Operation>) = operations
+            .into_iter()
+            .partition(|operation| is_urgent(operation, target.urgent));
+        for part in [first, rest] {
+            if !part.is_empty() {
+                let done = self.apply(part, now);
+                report.absorb(done);
+            }
+        }
+    }
+
+    fn claim(&self, observed: Observed, target: Target<'_>) -> (Claimed, Foreign) {
+        let mut state = observed.state;
+        self.drains.hide(&mut state);
+        let claimed = ownership::claim(state, target.desired, target.options);
+        let foreign = Foreign {
+            virtual_servers: claimed.foreign_virtual_servers.clone(),
+            firewall_marks: observed.firewall_marks,
+            addresses: claimed.foreign_addresses.clone(),
+        };
+        (claimed, foreign)
+    }
+
+    /// Turns the removal of a real server into draining, and the return of a draining one into a change of
+    /// its weight, which its connections survive.
+    fn with_draining(
+        &mut self,
+        operation: Operation,
+        now: Instant,
+        left: &mut BTreeSet<VirtualServerKey>,
+        report: &mut Report,
+    ) -> Option<Operation> {
+        match operation {
+            Operation::RemoveRealServer(key, mut real) if Drains::applies_to(key.protocol) => {
+                self.drains.begin(key, &real, now);
+                left.insert(key);
+                report.draining += 1;
+                let silent = real.weight == 0;
+                real.weight = 0;
+                (!silent).then_some(Operation::SetRealServer(key, real))
+            }
+            Operation::AddRealServer(key, real) if self.drains.end(&key, &real) => {
+                Some(Operation::SetRealServer(key, real))
+            }
+            Operation::RemoveVirtualServer(key) => {
+                self.drains.forget(&key);
+                Some(operation)
+            }
+            other => Some(other),
+        }
+    }
+
+    /// Sends operations and notes what the kernel refused. Gives the addresses behind which nothing can be
+    /// served because of that.
+    fn send(&mut self, operations: &[Operation], report: &mut Report) -> BTreeSet<IpAddr> {
+        if operations.is_empty() {
+            return BTreeSet::new();
+        }
+        report.sent += operations.len();
+        let Applied { failures, unknown } = self.kernel.apply(operations);
+        report.errors.extend(unknown);
+        let broken: BTreeSet<VirtualServerKey> = failures.iter().filter_map(refused_virtual_server).collect();
+        for failure in failures {
+            let key = failure.operation.virtual_server();
+            let follows =
+                refused_virtual_server(&failure).is_none() && key.is_some_and(|key| broken.contains(key));
+            if !follows {
+                report.missing_schedulers.extend(missing_scheduler(&failure));
+                report.failures.push(failure);
+            }
+        }
+        let served: BTreeSet<IpAddr> = operations
+            .iter()
+            .filter_map(Operation::virtual_server)
+            .filter(|key| !broken.contains(key))
+            .map(|key| key.address)
+            .collect();
+        broken
+            .into_iter()
+            .map(|key| key.address)
+            .filter(|address| !served.contains(address))
+            .collect()
+    }
+
+    fn remove_drained(&mut self, keys: BTreeSet<VirtualServerKey>, now: Instant, report: &mut Report) {
+        for key in keys {
+            let loads = match self.kernel.real_servers(&key) {
+                Ok(loads) => loads,
+                Err(error) => {
+                    report.errors.push(error);
+                    continue;
+                }
+            };
+            let finished = self.drains.finished(&key, &loads, now);
+            let removals: Vec<Operation> = finished
+                .iter()
+                .map(|real| Operation::RemoveRealServer(key, *real))
+                .collect();
+            self.send(&removals, report);
+            for real in &finished {
+                self.drains.end(&key, real);
+                report.drained += 1;
+            }
+        }
+    }
+}
+
+/// Whether the operation takes away what earlier ones may still need.
+fn takes_from_service(operation: &Operation) -> bool {
+    operation.removes() && !matches!(operation, Operation::RemoveRealServer(..))
+}
+
+fn is_urgent(operation: &Operation, urgent: &State) -> bool {
+    if operation.removes() {
+        return false;
+    }
+    match operation {
+        Operation::AddMember(member) => urgent.members.contains(member),
+        Operation::BindAddress(address) => urgent.addresses.contains(address),
+        other => other
+            .virtual_server()
+            .is_some_and(|key| urgent.virtual_servers.contains_key(key)),
+    }
+}
+
+/// The virtual server that a failure leaves without existence or with the wrong attributes.
+fn refused_virtual_server(failure: &Failure) -> Option<VirtualServerKey> {
+    match failure.operation {
+        Operation::AddVirtualServer(key, _) | Operation::SetVirtualServer(key, _) => Some(key),
+        _ => None,
+    }
+}
+
+/// IPVS answers ENOENT when it has no scheduler of the name and cannot load its module.
+fn missing_scheduler(failure: &Failure) -> Option<plan::Scheduler> {
+    match failure.operation {
+        Operation::AddVirtualServer(_, config) | Operation::SetVirtualServer(_, config)
+            if failure.errno == Errno::ENOENT =>
+        {
+            config.scheduler
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

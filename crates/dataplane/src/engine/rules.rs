@@ -1,0 +1,70 @@
+//! Keeping the iptables rules as they should be, with as few runs of the programs as possible.
+
+use model::{Family, PerFamily};
+use plan::Options;
+use plan::rules::repair::{Repair, repair};
+use plan::rules::ruleset;
+
+use crate::report::Report;
+use crate::{Error, Kernel};
+
+/// What is remembered about the rules between reconciliations.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    /// Our rules in the words of an `iptables-save` that prints them differently from what is expected, as
+    /// read right after they were written.
+    own_words: PerFamily<Option<Vec<String>>>,
+}
+
+// === impl Rules ===
+
+impl Rules {
+    /// Reads the rules of `family` and writes what is missing or different.
+    pub(super) fn enforce(
+        &mut self,
+        kernel: &mut impl Kernel,
+        family: Family,
+        options: &Options,
+        report: &mut Report,
+    ) {
+        match self.mend(kernel, family, options) {
+            Ok(findings) => report.repaired.extend(findings),
+            Err(error) => report.errors.push(error),
+        }
+    }
+
+    fn mend(
+        &mut self,
+        kernel: &mut impl Kernel,
+        family: Family,
+        options: &Options,
+    ) -> Result<Vec<String>, Error> {
+        let expected = ruleset(family, options);
+        let saved = kernel.saved_rules(family)?;
+        let Some(needed) = repair(&expected, &saved) else {
+            return Ok(Vec::new());
+        };
+        let remembered = self.own_words.get(family);
+        if remembered
+            .as_ref()
+            .is_some_and(|words| *words == own_lines(&saved))
+        {
+            return Ok(Vec::new());
+        }
+        kernel.restore_rules(family, &needed.input)?;
+        let written = kernel.saved_rules(family)?;
+        *self.own_words.get_mut(family) = repair(&expected, &written).map(|_| own_lines(&written));
+        Ok(needed
+            .findings
+            .into_iter()
+            .map(|finding| format!("{family} rules: {finding}"))
+            .collect())
+    }
+}
+
+/// The lines of a dump that declare, fill or use chains named like ours, without counters.
+fn own_lines(saved: &str) -> Vec<String> {
+    let ours = saved.lines().filter(|line| line.contains("KUBE-"));
+    ours.map(|line| line.split(" [").next().unwrap_or(line).to_owned())
+        .collect()
+}

@@ -1,0 +1,302 @@
+//! A kernel in memory, with the real one's semantics: what it refuses, and with which error number.
+
+mod rules;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{Family, PerFamily};
+use netlink::Errno;
+use plan::{Member, Operation, RealServer, Scheduler, SetId, State, VirtualServer, VirtualServerKey};
+
+use crate::Error;
+use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
+
+use self::rules::SavedRules;
+
+/// The kernel of one node.
+#[derive(Debug, Default)]
+pub struct FakeKernel {
+    /// Whether `kube-ipvs0` exists.
+    pub interface: bool,
+    /// The sets that exist.
+    pub sets: BTreeSet<SetId>,
+    /// The IPVS table, the set entries, and the addresses of `kube-ipvs0`.
+    pub state: State,
+    /// Connections of real servers; none where nothing is said.
+    pub connections: BTreeMap<(VirtualServerKey, (IpAddr, u16)), u64>,
+    /// Schedulers whose module this kernel does not have.
+    pub missing_schedulers: BTreeSet<Scheduler>,
+    /// Operations to refuse, by their text, each as often as it stands here.
+    pub refusals: Vec<(String, Errno)>,
+    /// How many of the next calls of [`Kernel::apply`] lose their replies after they took effect.
+    pub lost_replies: u32,
+    /// Every operation that was carried out.
+    pub log: Vec<String>,
+    /// The sysctls that exist.
+    pub sysctls: BTreeMap<String, String>,
+    /// The IPVS timeouts.
+    pub timeouts: [u32; 3],
+    /// How often rules were written.
+    pub restores: u32,
+    rules: PerFamily<SavedRules>,
+}
+
+// === impl FakeKernel ===
+
+impl FakeKernel {
+    /// A kernel that nobody has used yet.
+    pub fn new() -> Self {
+        FakeKernel::default()
+    }
+
+    /// What was carried out since the last call, one operation a line.
+    pub fn take_log(&mut self) -> String {
+        std::mem::take(&mut self.log)
+            .iter()
+            .flat_map(|line| [line, "\n"])
+            .collect()
+    }
+
+    /// Replaces the rules of `family` by what `iptables-save` would print.
+    pub fn set_rules(&mut self, family: Family, saved: &str) {
+        *self.rules.get_mut(family) = SavedRules::parse(saved);
+    }
+
+    fn carry_out(&mut self, operation: &Operation) -> Result<(), Errno> {
+        if let Some(position) = self
+            .refusals
+            .iter()
+            .position(|(text, _)| *text == operation.to_string())
+        {
+            return Err(self.refusals.remove(position).1);
+        }
+        match operation {
+            Operation::AddMember(member) => self.with_set(member, |members| members.insert(*member)),
+            Operation::RemoveMember(member) => self.with_set(member, |members| members.remove(member)),
+            Operation::BindAddress(address) => self.with_interface(|addresses| addresses.insert(*address)),
+            Operation::UnbindAddress(address) => self.with_interface(|addresses| addresses.remove(address)),
+            Operation::AddVirtualServer(key, config) => {
+                self.check_scheduler(config.scheduler)?;
+                if self.state.virtual_servers.contains_key(key) {
+                    return Err(Errno::EEXIST);
+                }
+                let server = VirtualServer {
+                    config: *config,
+                    real_servers: Vec::new(),
+                };
+                self.state.virtual_servers.insert(*key, Arc::new(server));
+                Ok(())
+            }
+            Operation::SetVirtualServer(key, config) => {
+                self.check_scheduler(config.scheduler)?;
+                self.virtual_server(key)?.config = *config;
+                Ok(())
+            }
+            Operation::RemoveVirtualServer(key) => {
+                self.connections.retain(|(server, _), _| server != key);
+                self.state
+                    .virtual_servers
+                    .remove(key)
+                    .map(drop)
+                    .ok_or(Errno::ESRCH)
+            }
+            Operation::AddRealServer(key, real) => add_real_server(self.virtual_server(key)?, *real),
+            Operation::SetRealServer(key, real) => set_real_server(self.virtual_server(key)?, *real),
+            Operation::RemoveRealServer(key, real) => {
+                self.connections.remove(&(*key, real.key()));
+                remove_real_server(self.virtual_server(key)?, real)
+            }
+        }
+    }
+
+    fn check_scheduler(&self, scheduler: Option<Scheduler>) -> Result<(), Errno> {
+        match scheduler {
+            Some(scheduler) if !self.missing_schedulers.contains(&scheduler) => Ok(()),
+            _ => Err(Errno::ENOENT),
+        }
+    }
+
+    fn virtual_server(&mut self, key: &VirtualServerKey) -> Result<&mut VirtualServer, Errno> {
+        self.state
+            .virtual_servers
+            .get_mut(key)
+            .map(Arc::make_mut)
+            .ok_or(Errno::ESRCH)
+    }
+
+    fn with_set(
+        &mut self,
+        member: &Member,
+        change: impl FnOnce(&mut BTreeSet<Member>) -> bool,
+    ) -> Result<(), Errno> {
+        if !self.sets.contains(&member.set) {
+            return Err(Errno::ENOENT);
+        }
+        change(&mut self.state.members);
+        Ok(())
+    }
+
+    fn with_interface(&mut self, change: impl FnOnce(&mut BTreeSet<IpAddr>) -> bool) -> Result<(), Errno> {
+        if !self.interface {
+            return Err(Errno::ENODEV);
+        }
+        change(&mut self.state.addresses);
+        Ok(())
+    }
+}
+
+impl Kernel for FakeKernel {
+    fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
+        let sets = families
+            .iter()
+            .copied()
+            .flat_map(SetId::all)
+            .filter(|set| !self.sets.contains(set));
+        let interface = (!self.interface).then_some(Missing::Interface);
+        Ok(interface.into_iter().chain(sets.map(Missing::Set)).collect())
+    }
+
+    fn create(&mut self, missing: &[Missing]) -> Result<(), Error> {
+        for element in missing {
+            match element {
+                Missing::Interface => self.interface = true,
+                Missing::Set(set) => {
+                    self.sets.insert(*set);
+                }
+            }
+            self.log.push(format!("create {element}"));
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
+        let mut state = self.state.clone();
+        state
+            .members
+            .retain(|member| families.contains(&member.set.family));
+        Ok(Observed {
+            state,
+            firewall_marks: 0,
+        })
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Applied {
+        let mut applied = Applied::default();
+        for operation in operations {
+            match self.carry_out(operation) {
+                Ok(()) => self.log.push(operation.to_string()),
+                Err(errno) => {
+                    let failure = Failure {
+                        operation: operation.clone(),
+                        errno,
+                        message: None,
+                    };
+                    applied.failures.push(failure);
+                }
+            }
+        }
+        if self.lost_replies > 0 {
+            self.lost_replies -= 1;
+            let source = netlink::Error::LostReplies {
+                what: "changing IPVS",
+                reason: "asked for by a test",
+            };
+            applied.unknown.push(Error::Netlink {
+                what: "changing IPVS",
+                source,
+            });
+        }
+        applied
+    }
+
+    fn real_servers(&mut self, key: &VirtualServerKey) -> Result<Vec<RealServerLoad>, Error> {
+        let Some(server) = self.state.virtual_servers.get(key) else {
+            return Ok(Vec::new());
+        };
+        let load = |real: &RealServer| {
+            let connections = self
+                .connections
+                .get(&(*key, real.key()))
+                .copied()
+                .unwrap_or_default();
+            RealServerLoad {
+                server: *real,
+                connections,
+            }
+        };
+        Ok(server.real_servers.iter().map(load).collect())
+    }
+
+    fn saved_rules(&mut self, family: Family) -> Result<String, Error> {
+        Ok(self.rules.get(family).to_string())
+    }
+
+    fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {
+        self.restores += 1;
+        self.rules
+            .get_mut(family)
+            .restore(input)
+            .map_err(|stderr| Error::ProgramFailed {
+                program: "iptables-restore",
+                status: "exit status: 2".to_owned(),
+                stderr,
+            })
+    }
+
+    fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {
+        Ok(self.sysctls.get(name).cloned())
+    }
+
+    fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        self.sysctls.insert(name.to_owned(), value.to_owned());
+        self.log.push(format!("set sysctl {name} to {value}"));
+        Ok(())
+    }
+
+    fn timeouts(&mut self) -> Result<[u32; 3], Error> {
+        Ok(self.timeouts)
+    }
+
+    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error> {
+        for (current, wanted) in self.timeouts.iter_mut().zip(seconds) {
+            if wanted != 0 {
+                *current = wanted;
+            }
+        }
+        self.log.push(format!("set timeouts {seconds:?}"));
+        Ok(())
+    }
+}
+
+fn add_real_server(server: &mut VirtualServer, real: RealServer) -> Result<(), Errno> {
+    match server
+        .real_servers
+        .binary_search_by_key(&real.key(), RealServer::key)
+    {
+        Ok(_) => Err(Errno::EEXIST),
+        Err(position) => {
+            server.real_servers.insert(position, real);
+            Ok(())
+        }
+    }
+}
+
+fn set_real_server(server: &mut VirtualServer, real: RealServer) -> Result<(), Errno> {
+    let known = server
+        .real_servers
+        .iter_mut()
+        .find(|known| known.key() == real.key());
+    known.map(|known| *known = real).ok_or(Errno::ENOENT)
+}
+
+fn remove_real_server(server: &mut VirtualServer, real: &RealServer) -> Result<(), Errno> {
+    let before = server.real_servers.len();
+    server.real_servers.retain(|known| known.key() != real.key());
+    if server.real_servers.len() == before {
+        Err(Errno::ENOENT)
+    } else {
+        Ok(())
+    }
+}

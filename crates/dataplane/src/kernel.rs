@@ -1,0 +1,148 @@
+//! The door to the kernel.
+
+use std::fmt;
+
+use model::Family;
+use netlink::Errno;
+use plan::{INTERFACE, Operation, RealServer, SetId, State, VirtualServerKey};
+
+use crate::Error;
+
+/// What the engine asks of a kernel. Everything acts in the network namespace in which the kernel was opened.
+pub trait Kernel {
+    /// What is missing of the interface `kube-ipvs0` and of the sets of `families`.
+    ///
+    /// # Errors
+    /// If the interface or a set exists but is of another kind.
+    fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error>;
+
+    /// Creates what is missing.
+    ///
+    /// # Errors
+    /// If the interface or a set cannot be created.
+    fn create(&mut self, missing: &[Missing]) -> Result<(), Error>;
+
+    /// Reads the IPVS table, the entries of the sets of `families`, and the addresses of `kube-ipvs0`.
+    ///
+    /// # Errors
+    /// If any of them cannot be read completely.
+    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error>;
+
+    /// Carries out operations in their order. One that the kernel refuses does not stop the others. What is
+    /// there already when it is to be added, or gone when it is to be removed, is no failure for set entries
+    /// and addresses.
+    fn apply(&mut self, operations: &[Operation]) -> Applied;
+
+    /// The real servers of a virtual server with their connections; empty if there is no such virtual server.
+    ///
+    /// # Errors
+    /// If they cannot be read completely.
+    fn real_servers(&mut self, key: &VirtualServerKey) -> Result<Vec<RealServerLoad>, Error>;
+
+    /// What `iptables-save` or `ip6tables-save` prints.
+    ///
+    /// # Errors
+    /// If the program cannot be run or fails.
+    fn saved_rules(&mut self, family: Family) -> Result<String, Error>;
+
+    /// Feeds `input` to `iptables-restore --noflush` or its IPv6 twin.
+    ///
+    /// # Errors
+    /// If the program cannot be run or refuses the input.
+    fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error>;
+
+    /// The value of the sysctl `name` (with slashes: `net/ipv4/ip_forward`); none if the kernel has no such
+    /// sysctl.
+    ///
+    /// # Errors
+    /// If it exists but cannot be read.
+    fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error>;
+
+    /// Sets the sysctl `name`.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error>;
+
+    /// The IPVS connection timeouts in seconds: TCP, TCP after a FIN, UDP.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn timeouts(&mut self) -> Result<[u32; 3], Error>;
+
+    /// Sets the IPVS connection timeouts in seconds; one that is 0 stays as it is.
+    ///
+    /// # Errors
+    /// If the kernel refuses them.
+    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error>;
+}
+
+/// What everything else stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The interface `kube-ipvs0`.
+    Interface,
+    /// A set.
+    Set(SetId),
+}
+
+/// What a kernel holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Virtual servers, set entries and addresses, foreign ones included.
+    pub state: State,
+    /// Virtual servers that are told by firewall mark: always foreign.
+    pub firewall_marks: usize,
+}
+
+/// What became of some operations.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Those that the kernel refused.
+    pub failures: Vec<Failure>,
+    /// Errors after which it is unknown which operations took effect.
+    pub unknown: Vec<Error>,
+}
+
+/// An operation that the kernel refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The operation.
+    pub operation: Operation,
+    /// The kernel's error number.
+    pub errno: Errno,
+    /// The kernel's own words, if it gave any.
+    pub message: Option<String>,
+}
+
+/// A real server and what still depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RealServerLoad {
+    /// The real server.
+    pub server: RealServer,
+    /// Its connections, established and ending ones.
+    pub connections: u64,
+}
+
+// === impl Missing ===
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::Interface => write!(f, "interface {INTERFACE}"),
+            Missing::Set(set) => write!(f, "set {set}"),
+        }
+    }
+}
+
+// === impl Failure ===
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}", self.operation, self.errno)?;
+        match &self.message {
+            Some(message) => write!(f, " ({message})"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,347 @@
+//! The real kernel: IPVS, sets, links and addresses over netlink; rules through the iptables programs.
+
+mod convert;
+mod programs;
+mod sets;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use model::{Family, PerFamily};
+use netlink::ipset::{self, Ipset};
+use netlink::ipvs::{self, Ipvs, VirtualServerId};
+use netlink::route::{AddressRequest, Route};
+use netlink::{Errno, Outcome, Traffic};
+use plan::{INTERFACE, Operation, SetId, State, VirtualServer, VirtualServerKey};
+
+use crate::Error;
+use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
+
+/// Handles on the network namespace of the thread that opened them.
+#[derive(Debug)]
+pub struct Linux {
+    ipvs: Ipvs,
+    ipset: Ipset,
+    route: Route,
+    /// Index of `kube-ipvs0`, as far as known.
+    interface: Option<u32>,
+}
+
+/// The part of the kernel that an operation is sent to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Sets,
+    Ipvs,
+    Addresses,
+}
+
+// === impl Linux ===
+
+impl Linux {
+    /// Opens the kernel in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// [`Error::NoIpvs`] if the kernel has no IPVS; otherwise if a netlink socket cannot be had.
+    pub fn open() -> Result<Self, Error> {
+        let ipvs = Ipvs::open().map_err(|source| match source {
+            netlink::Error::FamilyMissing { .. } => Error::NoIpvs { source },
+            source => Error::Netlink {
+                what: "opening IPVS",
+                source,
+            },
+        })?;
+        let ipset = Ipset::open().map_err(Error::netlink("opening ipset"))?;
+        let route = Route::open().map_err(Error::netlink("opening rtnetlink"))?;
+        Ok(Linux {
+            ipvs,
+            ipset,
+            route,
+            interface: None,
+        })
+    }
+
+    /// What was exchanged with the kernel since it was opened: IPVS, ipset, links and addresses.
+    pub fn traffic(&self) -> [Traffic; 3] {
+        [self.ipvs.traffic(), self.ipset.traffic(), self.route.traffic()]
+    }
+
+    fn find_interface(&mut self) -> Result<(), Error> {
+        let link = self
+            .route
+            .link(INTERFACE)
+            .map_err(Error::netlink("looking up the interface kube-ipvs0"))?;
+        if let Some(other) = link.as_ref().filter(|link| link.kind.as_deref() != Some("dummy")) {
+            let found = other.kind.clone().unwrap_or_else(|| "unknown".to_owned());
+            return Err(Error::ForeignInterface {
+                name: INTERFACE,
+                found,
+            });
+        }
+        self.interface = link.map(|link| link.index);
+        Ok(())
+    }
+
+    fn observe_virtual_servers(&mut self, observed: &mut Observed) -> Result<(), Error> {
+        let listed = self
+            .ipvs
+            .virtual_servers()
+            .map_err(Error::netlink("listing virtual servers"))?;
+        for server in listed {
+            let VirtualServerId::Address { .. } = server.id else {
+                observed.firewall_marks += 1;
+                continue;
+            };
+            // A protocol that no Service has is as foreign as a firewall mark.
+            let Some(key) = convert::key(&server.id) else {
+                observed.firewall_marks += 1;
+                continue;
+            };
+            let config = convert::observed_config(&server);
+            let mut real_servers: Vec<_> = self
+                .real_servers(&key)?
+                .into_iter()
+                .map(|load| load.server)
+                .collect();
+            real_servers.sort_by_key(plan::RealServer::key);
+            let server = Arc::new(VirtualServer { config, real_servers });
+            observed.state.virtual_servers.insert(key, server);
+        }
+        Ok(())
+    }
+
+    fn observe_addresses(&mut self, state: &mut State) -> Result<(), Error> {
+        self.find_interface()?;
+        let Some(interface) = self.interface else {
+            return Ok(());
+        };
+        let listed = self
+            .route
+            .addresses_of(interface)
+            .map_err(Error::netlink("listing addresses"))?;
+        let ours = listed
+            .into_iter()
+            .map(|found| found.address)
+            .filter(|address| !is_link_local(address));
+        state.addresses.extend(ours);
+        Ok(())
+    }
+
+    fn send(&mut self, part: Part, operations: &[Operation]) -> Result<Vec<Outcome>, Error> {
+        match part {
+            Part::Sets => {
+                let requests: Vec<ipset::Request> =
+                    operations.iter().filter_map(convert::set_request).collect();
+                self.ipset
+                    .apply(&requests)
+                    .map_err(Error::netlink("changing set entries"))
+            }
+            Part::Ipvs => {
+                let requests: Vec<ipvs::Request> =
+                    operations.iter().filter_map(convert::ipvs_request).collect();
+                self.ipvs
+                    .apply(&requests)
+                    .map_err(Error::netlink("changing IPVS"))
+            }
+            Part::Addresses => {
+                if self.interface.is_none() {
+                    self.find_interface()?;
+                }
+                let interface = self.interface.unwrap_or_default();
+                let requests: Vec<AddressRequest> = operations
+                    .iter()
+                    .filter_map(|operation| convert::address_request(operation, interface))
+                    .collect();
+                self.route
+                    .apply(&requests)
+                    .map_err(Error::netlink("changing addresses"))
+            }
+        }
+    }
+}
+
+impl Kernel for Linux {
+    fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
+        self.find_interface()?;
+        let mut missing: Vec<Missing> = self
+            .interface
+            .is_none()
+            .then_some(Missing::Interface)
+            .into_iter()
+            .collect();
+        missing.extend(
+            sets::missing(&mut self.ipset, families)?
+                .into_iter()
+                .map(Missing::Set),
+        );
+        Ok(missing)
+    }
+
+    fn create(&mut self, missing: &[Missing]) -> Result<(), Error> {
+        if missing.contains(&Missing::Interface) {
+            self.route
+                .create_dummy(INTERFACE)
+                .map_err(Error::netlink("creating the interface kube-ipvs0"))?;
+            self.find_interface()?;
+        }
+        let wanted: Vec<SetId> = missing
+            .iter()
+            .filter_map(|element| match element {
+                Missing::Set(set) => Some(*set),
+                Missing::Interface => None,
+            })
+            .collect();
+        sets::create(&mut self.ipset, &wanted)
+    }
+
+    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
+        let mut observed = Observed::default();
+        self.observe_virtual_servers(&mut observed)?;
+        sets::observe(&mut self.ipset, families, &mut observed.state)?;
+        self.observe_addresses(&mut observed.state)?;
+        Ok(observed)
+    }
+
+    fn apply(&mut self, operations: &[Operation]) -> Applied {
+        let mut applied = Applied::default();
+        for group in operations.chunk_by(|one, next| part(one) == part(next)) {
+            let Some(first) = group.first() else { continue };
+            match self.send(part(first), group) {
+                Ok(outcomes) => {
+                    let outcomes = group.iter().zip(outcomes);
+                    applied
+                        .failures
+                        .extend(outcomes.filter_map(|(operation, outcome)| failure(operation, outcome)));
+                }
+                Err(error) => applied.unknown.push(error),
+            }
+        }
+        applied
+    }
+
+    fn real_servers(&mut self, key: &VirtualServerKey) -> Result<Vec<RealServerLoad>, Error> {
+        let listed = self
+            .ipvs
+            .real_servers(&convert::id(key))
+            .map_err(Error::netlink("listing real servers"))?;
+        Ok(listed.iter().map(convert::load).collect())
+    }
+
+    fn saved_rules(&mut self, family: Family) -> Result<String, Error> {
+        programs::save(family)
+    }
+
+    fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {
+        programs::restore(family, input)
+    }
+
+    fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {
+        let path = sysctl_path(name);
+        match fs::read_to_string(&path) {
+            Ok(value) => Ok(Some(value.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Sysctl {
+                path,
+                value: "(reading)".to_owned(),
+                source,
+            }),
+        }
+    }
+
+    fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        let path = sysctl_path(name);
+        fs::write(&path, value).map_err(|source| Error::Sysctl {
+            path,
+            value: value.to_owned(),
+            source,
+        })
+    }
+
+    fn timeouts(&mut self) -> Result<[u32; 3], Error> {
+        let found = self
+            .ipvs
+            .timeouts()
+            .map_err(Error::netlink("reading the IPVS timeouts"))?;
+        Ok([found.tcp, found.tcp_fin, found.udp])
+    }
+
+    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error> {
+        let [tcp, tcp_fin, udp] = seconds;
+        let timeouts = ipvs::Timeouts { tcp, tcp_fin, udp };
+        self.ipvs
+            .set_timeouts(timeouts)
+            .map_err(Error::netlink("setting the IPVS timeouts"))
+    }
+}
+
+/// Which families this node can serve: those whose rules can be read, and whose addresses the kernel has.
+pub fn supported_families() -> PerFamily<Result<(), Error>> {
+    let v6 = if Path::new("/proc/net/if_inet6").exists() {
+        programs::save(Family::V6).map(drop)
+    } else {
+        let source = io::Error::new(io::ErrorKind::Unsupported, "this kernel or namespace has no IPv6");
+        Err(Error::Program {
+            program: "ip6tables-save",
+            source,
+        })
+    };
+    PerFamily {
+        v4: programs::save(Family::V4).map(drop),
+        v6,
+    }
+}
+
+/// Whether packets of bridges pass iptables here (`br_netfilter` is loaded).
+pub fn has_bridge_netfilter() -> bool {
+    Path::new("/proc/sys/net/bridge").exists()
+}
+
+/// The kernel's release, such as `6.1.0-28-amd64`; empty if it cannot be read.
+pub fn kernel_release() -> String {
+    fs::read_to_string("/proc/sys/kernel/osrelease")
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+fn part(operation: &Operation) -> Part {
+    match operation {
+        Operation::AddMember(_) | Operation::RemoveMember(_) => Part::Sets,
+        Operation::BindAddress(_) | Operation::UnbindAddress(_) => Part::Addresses,
+        Operation::AddVirtualServer(..)
+        | Operation::SetVirtualServer(..)
+        | Operation::RemoveVirtualServer(_)
+        | Operation::AddRealServer(..)
+        | Operation::SetRealServer(..)
+        | Operation::RemoveRealServer(..) => Part::Ipvs,
+    }
+}
+
+fn failure(operation: &Operation, outcome: Outcome) -> Option<Failure> {
+    let refused = outcome.err()?;
+    let is_so_already = match operation {
+        Operation::BindAddress(_) => refused.errno == Errno::EEXIST,
+        Operation::UnbindAddress(_) => refused.errno == Errno::EADDRNOTAVAIL,
+        Operation::RemoveVirtualServer(_) => refused.errno == Errno::ESRCH,
+        Operation::RemoveRealServer(..) => [Errno::ENOENT, Errno::ESRCH].contains(&refused.errno),
+        _ => false,
+    };
+    let failure = || Failure {
+        operation: operation.clone(),
+        errno: refused.errno,
+        message: refused.message,
+    };
+    (!is_so_already).then(failure)
+}
+
+fn is_link_local(address: &std::net::IpAddr) -> bool {
+    match address {
+        std::net::IpAddr::V4(_) => false,
+        std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
+    }
+}
+
+fn sysctl_path(name: &str) -> PathBuf {
+    Path::new("/proc/sys").join(name)
+}

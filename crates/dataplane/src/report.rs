@@ -1,0 +1,90 @@
+//! What the engine did, for logs and metrics.
+
+use plan::{Operation, Scheduler, VirtualServerKey};
+
+use crate::{Error, Failure};
+
+/// The outcome of a change, a reconciliation or a sweep.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// How many operations were sent.
+    pub sent: usize,
+    /// What was found wrong with interface, sets, rules or sysctls, and put right.
+    pub repaired: Vec<String>,
+    /// Elements that the kernel refused. They are tried again by the next reconciliation.
+    pub failures: Vec<Failure>,
+    /// Failures of whole steps.
+    pub errors: Vec<Error>,
+    /// Schedulers that the kernel turned out to lack.
+    pub missing_schedulers: Vec<Scheduler>,
+    /// Real servers that began to drain.
+    pub draining: usize,
+    /// Real servers that were removed after they had drained.
+    pub drained: usize,
+    /// What else is in the kernel and was left alone; only a reconciliation looks.
+    pub foreign: Option<Foreign>,
+    /// What a reconciliation found to differ from the plan, before it sent anything.
+    pub differences: Vec<Operation>,
+}
+
+/// What a reconciliation would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// What it would create, write or set before it touches the state.
+    pub preparations: Vec<String>,
+    /// What it would change in the state.
+    pub operations: Vec<Operation>,
+    /// What it would leave alone.
+    pub foreign: Foreign,
+}
+
+/// What is not ours, and is left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Foreign {
+    /// Virtual servers of somebody else.
+    pub virtual_servers: Vec<VirtualServerKey>,
+    /// Virtual servers by firewall mark.
+    pub firewall_marks: usize,
+    /// Addresses on `kube-ipvs0`.
+    pub addresses: Vec<std::net::IpAddr>,
+}
+
+// === impl Report ===
+
+impl Report {
+    /// Whether everything that was to be done is done.
+    pub fn is_complete(&self) -> bool {
+        self.failures.is_empty() && self.errors.is_empty()
+    }
+
+    /// Adds what a further step did.
+    pub fn absorb(&mut self, other: Report) {
+        self.sent += other.sent;
+        self.repaired.extend(other.repaired);
+        self.failures.extend(other.failures);
+        self.errors.extend(other.errors);
+        self.missing_schedulers.extend(other.missing_schedulers);
+        self.draining += other.draining;
+        self.drained += other.drained;
+        self.foreign = other.foreign.or(self.foreign.take());
+        self.differences.extend(other.differences);
+    }
+}
+
+// === impl Comparison ===
+
+impl Comparison {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.preparations.is_empty() && self.operations.is_empty()
+    }
+}
+
+// === impl Foreign ===
+
+impl Foreign {
+    /// How many foreign elements there are.
+    pub fn count(&self) -> usize {
+        self.virtual_servers.len() + self.firewall_marks + self.addresses.len()
+    }
+}

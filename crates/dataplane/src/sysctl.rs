@@ -1,0 +1,139 @@
+//! The kernel settings that service traffic depends on, as kube-proxy sets them.
+
+use crate::{Error, Kernel};
+
+/// A setting and its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sysctl {
+    /// The path below `/proc/sys`.
+    pub name: &'static str,
+    /// The value.
+    pub value: String,
+    /// Whether service traffic fails without it. The others make a node behave better, and may be read-only
+    /// in a container or a network namespace.
+    pub needed: bool,
+}
+
+/// What the operator chose about connection tracking and ARP.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choices {
+    /// `--ipvs-strict-arp`: do not answer ARP for addresses of `kube-ipvs0`.
+    pub strict_arp: bool,
+    /// `net.netfilter.nf_conntrack_max`; absent: leave it.
+    pub conntrack_max: Option<u32>,
+    /// `--conntrack-tcp-timeout-established` in seconds; absent: leave it.
+    pub tcp_established: Option<u32>,
+    /// `--conntrack-tcp-timeout-close-wait` in seconds; absent: leave it.
+    pub tcp_close_wait: Option<u32>,
+    /// `--conntrack-tcp-be-liberal`.
+    pub tcp_be_liberal: bool,
+    /// `--conntrack-udp-timeout` in seconds; absent: leave it.
+    pub udp: Option<u32>,
+    /// `--conntrack-udp-timeout-stream` in seconds; absent: leave it.
+    pub udp_stream: Option<u32>,
+}
+
+// === impl Sysctl ===
+
+impl Sysctl {
+    /// Whether the kernel has the value already. One that cannot be read counts as different.
+    pub fn is_set(&self, kernel: &mut impl Kernel) -> bool {
+        matches!(kernel.sysctl(self.name), Ok(Some(found)) if found == self.value)
+    }
+}
+
+/// The settings for `choices` on a kernel of this release (`/proc/sys/kernel/osrelease`).
+pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
+    let needed = |name, value: u32| Sysctl {
+        name,
+        value: value.to_string(),
+        needed: true,
+    };
+    let mut sysctls = vec![
+        needed("net/ipv4/vs/conntrack", 1),
+        needed("net/ipv4/vs/expire_nodest_conn", 1),
+        needed("net/ipv4/vs/expire_quiescent_template", 1),
+        needed("net/ipv4/ip_forward", 1),
+    ];
+    if wants_no_connection_reuse(kernel_release) {
+        sysctls.push(needed("net/ipv4/vs/conn_reuse_mode", 0));
+    }
+    if choices.strict_arp {
+        sysctls.push(needed("net/ipv4/conf/all/arp_ignore", 1));
+        sysctls.push(needed("net/ipv4/conf/all/arp_announce", 2));
+    }
+    let wished = [
+        ("net/netfilter/nf_conntrack_max", choices.conntrack_max),
+        (
+            "net/netfilter/nf_conntrack_tcp_timeout_established",
+            choices.tcp_established,
+        ),
+        (
+            "net/netfilter/nf_conntrack_tcp_timeout_close_wait",
+            choices.tcp_close_wait,
+        ),
+        (
+            "net/netfilter/nf_conntrack_tcp_be_liberal",
+            choices.tcp_be_liberal.then_some(1),
+        ),
+        ("net/netfilter/nf_conntrack_udp_timeout", choices.udp),
+        (
+            "net/netfilter/nf_conntrack_udp_timeout_stream",
+            choices.udp_stream,
+        ),
+    ];
+    for (name, value) in wished {
+        sysctls.extend(value.map(|value| Sysctl {
+            name,
+            value: value.to_string(),
+            needed: false,
+        }));
+    }
+    sysctls
+}
+
+/// Sets what differs, and names it. One that fails does not stop the others.
+pub fn enforce(kernel: &mut impl Kernel, sysctls: &[Sysctl]) -> (Vec<String>, Vec<Error>) {
+    let (mut changed, mut errors) = (Vec::new(), Vec::new());
+    for sysctl in sysctls {
+        if sysctl.is_set(kernel) {
+            continue;
+        }
+        match kernel.set_sysctl(sysctl.name, &sysctl.value) {
+            Ok(()) => changed.push(format!("sysctl {} set to {}", sysctl.name, sysctl.value)),
+            Err(error) => errors.push(error),
+        }
+    }
+    (changed, errors)
+}
+
+/// From 4.1 on a reused port could delay a connection by a second unless reuse detection is off; 5.9 mended
+/// that, and there the setting does harm when real servers drain (kubernetes#81775, #93297).
+fn wants_no_connection_reuse(kernel_release: &str) -> bool {
+    let mut numbers = kernel_release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse::<u32>());
+    match (numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor))) => ((4, 1)..(5, 9)).contains(&(major, minor)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connection_reuse_is_left_alone_from_5_9_on() {
+        for (release, expected) in [
+            ("4.0.9", false),
+            ("4.1.0", true),
+            ("5.8.18-generic", true),
+            ("5.9.0", false),
+            ("6.1.0-28-amd64", false),
+            ("unreadable", false),
+        ] {
+            assert_eq!(wants_no_connection_reuse(release), expected, "{release}");
+        }
+    }
+}
