@@ -26,10 +26,7 @@ pub struct Drains {
 impl Drains {
     /// Nothing drains yet.
     pub fn new(limit: Duration) -> Self {
-        Drains {
-            began: BTreeMap::new(),
-            limit,
-        }
+        Drains { began: BTreeMap::new(), limit }
     }
 
     /// Whether real servers of this protocol are worth draining. UDP has no connections that end, so that a
@@ -80,8 +77,7 @@ impl Drains {
         now: Instant,
     ) -> Vec<RealServer> {
         let present: BTreeSet<_> = loads.iter().map(|load| load.server.key()).collect();
-        self.began
-            .retain(|(server, real), _| server != key || present.contains(real));
+        self.began.retain(|(server, real), _| server != key || present.contains(real));
         let is_finished = |load: &&RealServerLoad| match self.began.get(&(*key, load.server.key())) {
             Some(began) => load.connections == 0 || now.saturating_duration_since(*began) >= self.limit,
             None => false,
@@ -98,12 +94,8 @@ impl Drains {
             };
             let draining =
                 |real: &RealServer| real.weight == 0 && self.began.contains_key(&(key, real.key()));
-            let kept: Vec<RealServer> = server
-                .real_servers
-                .iter()
-                .filter(|real| !draining(real))
-                .copied()
-                .collect();
+            let kept: Vec<RealServer> =
+                server.real_servers.iter().filter(|real| !draining(real)).copied().collect();
             std::sync::Arc::make_mut(server).real_servers = kept;
         }
     }

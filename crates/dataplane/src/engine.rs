@@ -56,12 +56,7 @@ impl<K: Kernel> Dataplane<K> {
     /// An engine for `kernel`. Nothing is read or changed yet.
     pub fn new(kernel: K, settings: Settings) -> Self {
         let drains = Drains::new(settings.drain_limit);
-        Dataplane {
-            kernel,
-            settings,
-            drains,
-            rules: Rules::default(),
-        }
+        Dataplane { kernel, settings, drains, rules: Rules::default() }
     }
 
     /// The kernel.
@@ -90,8 +85,7 @@ impl<K: Kernel> Dataplane<K> {
             Err(error) => report.errors.push(error),
         }
         for family in families.iter().copied() {
-            self.rules
-                .enforce(&mut self.kernel, family, target.options, &mut report);
+            self.rules.enforce(&mut self.kernel, family, target.options, &mut report);
         }
         match self.kernel.observe(&families) {
             Ok(observed) => self.approach(observed, target, now, &mut report),
@@ -148,11 +142,7 @@ impl<K: Kernel> Dataplane<K> {
         let observed = self.kernel.observe(&families)?;
         let (claimed, foreign) = self.claim(observed, target);
         let operations = difference(&claimed.state, target.desired);
-        Ok(Comparison {
-            preparations,
-            operations,
-            foreign,
-        })
+        Ok(Comparison { preparations, operations, foreign })
     }
 
     fn create_missing(&mut self, families: &[Family]) -> Result<Vec<String>, Error> {
@@ -160,10 +150,7 @@ impl<K: Kernel> Dataplane<K> {
         if !missing.is_empty() {
             self.kernel.create(&missing)?;
         }
-        Ok(missing
-            .iter()
-            .map(|element| format!("{element} created"))
-            .collect())
+        Ok(missing.iter().map(|element| format!("{element} created")).collect())
     }
 
     fn enforce_settings(&mut self, report: &mut Report) {
@@ -181,15 +168,9 @@ impl<K: Kernel> Dataplane<K> {
             return Ok(());
         }
         let found = self.kernel.timeouts()?;
-        if wanted
-            .iter()
-            .zip(found)
-            .any(|(wanted, found)| *wanted != 0 && *wanted != found)
-        {
+        if wanted.iter().zip(found).any(|(wanted, found)| *wanted != 0 && *wanted != found) {
             self.kernel.set_timeouts(wanted)?;
-            report
-                .repaired
-                .push(format!("IPVS timeouts set to {wanted:?} seconds"));
+            report.repaired.push(format!("IPVS timeouts set to {wanted:?} seconds"));
         }
         Ok(())
     }
@@ -199,9 +180,8 @@ impl<K: Kernel> Dataplane<K> {
         report.foreign = Some(foreign);
         let operations = difference(&claimed.state, target.desired);
         report.differences.clone_from(&operations);
-        let (first, rest): (Vec<Operation>, Vec<Operation>) = operations
-            .into_iter()
-            .partition(|operation| is_urgent(operation, target.urgent));
+        let (first, rest): (Vec<Operation>, Vec<Operation>) =
+            operations.into_iter().partition(|operation| is_urgent(operation, target.urgent));
         for part in [first, rest] {
             if !part.is_empty() {
                 let done = self.apply(part, now);
@@ -276,11 +256,7 @@ impl<K: Kernel> Dataplane<K> {
             .filter(|key| !broken.contains(key))
             .map(|key| key.address)
             .collect();
-        broken
-            .into_iter()
-            .map(|key| key.address)
-            .filter(|address| !served.contains(address))
-            .collect()
+        broken.into_iter().map(|key| key.address).filter(|address| !served.contains(address)).collect()
     }
 
     fn remove_drained(&mut self, keys: BTreeSet<VirtualServerKey>, now: Instant, report: &mut Report) {
@@ -293,10 +269,8 @@ impl<K: Kernel> Dataplane<K> {
                 }
             };
             let finished = self.drains.finished(&key, &loads, now);
-            let removals: Vec<Operation> = finished
-                .iter()
-                .map(|real| Operation::RemoveRealServer(key, *real))
-                .collect();
+            let removals: Vec<Operation> =
+                finished.iter().map(|real| Operation::RemoveRealServer(key, *real)).collect();
             self.send(&removals, report);
             for real in &finished {
                 self.drains.end(&key, real);
@@ -318,9 +292,7 @@ fn is_urgent(operation: &Operation, urgent: &State) -> bool {
     match operation {
         Operation::AddMember(member) => urgent.members.contains(member),
         Operation::BindAddress(address) => urgent.addresses.contains(address),
-        other => other
-            .virtual_server()
-            .is_some_and(|key| urgent.virtual_servers.contains_key(key)),
+        other => other.virtual_server().is_some_and(|key| urgent.virtual_servers.contains_key(key)),
     }
 }
 

@@ -53,10 +53,7 @@ impl FakeKernel {
 
     /// What was carried out since the last call, one operation a line.
     pub fn take_log(&mut self) -> String {
-        std::mem::take(&mut self.log)
-            .iter()
-            .flat_map(|line| [line, "\n"])
-            .collect()
+        std::mem::take(&mut self.log).iter().flat_map(|line| [line, "\n"]).collect()
     }
 
     /// Replaces the rules of `family` by what `iptables-save` would print.
@@ -65,11 +62,7 @@ impl FakeKernel {
     }
 
     fn carry_out(&mut self, operation: &Operation) -> Result<(), Errno> {
-        if let Some(position) = self
-            .refusals
-            .iter()
-            .position(|(text, _)| *text == operation.to_string())
-        {
+        if let Some(position) = self.refusals.iter().position(|(text, _)| *text == operation.to_string()) {
             return Err(self.refusals.remove(position).1);
         }
         match operation {
@@ -82,10 +75,7 @@ impl FakeKernel {
                 if self.state.virtual_servers.contains_key(key) {
                     return Err(Errno::EEXIST);
                 }
-                let server = VirtualServer {
-                    config: *config,
-                    real_servers: Vec::new(),
-                };
+                let server = VirtualServer { config: *config, real_servers: Vec::new() };
                 self.state.virtual_servers.insert(*key, Arc::new(server));
                 Ok(())
             }
@@ -96,11 +86,7 @@ impl FakeKernel {
             }
             Operation::RemoveVirtualServer(key) => {
                 self.connections.retain(|(server, _), _| server != key);
-                self.state
-                    .virtual_servers
-                    .remove(key)
-                    .map(drop)
-                    .ok_or(Errno::ESRCH)
+                self.state.virtual_servers.remove(key).map(drop).ok_or(Errno::ESRCH)
             }
             Operation::AddRealServer(key, real) => add_real_server(self.virtual_server(key)?, *real),
             Operation::SetRealServer(key, real) => set_real_server(self.virtual_server(key)?, *real),
@@ -119,11 +105,7 @@ impl FakeKernel {
     }
 
     fn virtual_server(&mut self, key: &VirtualServerKey) -> Result<&mut VirtualServer, Errno> {
-        self.state
-            .virtual_servers
-            .get_mut(key)
-            .map(Arc::make_mut)
-            .ok_or(Errno::ESRCH)
+        self.state.virtual_servers.get_mut(key).map(Arc::make_mut).ok_or(Errno::ESRCH)
     }
 
     fn with_set(
@@ -149,11 +131,7 @@ impl FakeKernel {
 
 impl Kernel for FakeKernel {
     fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
-        let sets = families
-            .iter()
-            .copied()
-            .flat_map(SetId::all)
-            .filter(|set| !self.sets.contains(set));
+        let sets = families.iter().copied().flat_map(SetId::all).filter(|set| !self.sets.contains(set));
         let interface = (!self.interface).then_some(Missing::Interface);
         Ok(interface.into_iter().chain(sets.map(Missing::Set)).collect())
     }
@@ -173,13 +151,8 @@ impl Kernel for FakeKernel {
 
     fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
         let mut state = self.state.clone();
-        state
-            .members
-            .retain(|member| families.contains(&member.set.family));
-        Ok(Observed {
-            state,
-            firewall_marks: 0,
-        })
+        state.members.retain(|member| families.contains(&member.set.family));
+        Ok(Observed { state, firewall_marks: 0 })
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Applied {
@@ -188,25 +161,15 @@ impl Kernel for FakeKernel {
             match self.carry_out(operation) {
                 Ok(()) => self.log.push(operation.to_string()),
                 Err(errno) => {
-                    let failure = Failure {
-                        operation: operation.clone(),
-                        errno,
-                        message: None,
-                    };
+                    let failure = Failure { operation: operation.clone(), errno, message: None };
                     applied.failures.push(failure);
                 }
             }
         }
         if self.lost_replies > 0 {
             self.lost_replies -= 1;
-            let source = netlink::Error::LostReplies {
-                what: "changing IPVS",
-                reason: "asked for by a test",
-            };
-            applied.unknown.push(Error::Netlink {
-                what: "changing IPVS",
-                source,
-            });
+            let source = netlink::Error::LostReplies { what: "changing IPVS", reason: "asked for by a test" };
+            applied.unknown.push(Error::Netlink { what: "changing IPVS", source });
         }
         applied
     }
@@ -216,15 +179,8 @@ impl Kernel for FakeKernel {
             return Ok(Vec::new());
         };
         let load = |real: &RealServer| {
-            let connections = self
-                .connections
-                .get(&(*key, real.key()))
-                .copied()
-                .unwrap_or_default();
-            RealServerLoad {
-                server: *real,
-                connections,
-            }
+            let connections = self.connections.get(&(*key, real.key())).copied().unwrap_or_default();
+            RealServerLoad { server: *real, connections }
         };
         Ok(server.real_servers.iter().map(load).collect())
     }
@@ -235,14 +191,11 @@ impl Kernel for FakeKernel {
 
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {
         self.restores += 1;
-        self.rules
-            .get_mut(family)
-            .restore(input)
-            .map_err(|stderr| Error::ProgramFailed {
-                program: "iptables-restore",
-                status: "exit status: 2".to_owned(),
-                stderr,
-            })
+        self.rules.get_mut(family).restore(input).map_err(|stderr| Error::ProgramFailed {
+            program: "iptables-restore",
+            status: "exit status: 2".to_owned(),
+            stderr,
+        })
     }
 
     fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {
@@ -271,10 +224,7 @@ impl Kernel for FakeKernel {
 }
 
 fn add_real_server(server: &mut VirtualServer, real: RealServer) -> Result<(), Errno> {
-    match server
-        .real_servers
-        .binary_search_by_key(&real.key(), RealServer::key)
-    {
+    match server.real_servers.binary_search_by_key(&real.key(), RealServer::key) {
         Ok(_) => Err(Errno::EEXIST),
         Err(position) => {
             server.real_servers.insert(position, real);
@@ -284,19 +234,12 @@ fn add_real_server(server: &mut VirtualServer, real: RealServer) -> Result<(), E
 }
 
 fn set_real_server(server: &mut VirtualServer, real: RealServer) -> Result<(), Errno> {
-    let known = server
-        .real_servers
-        .iter_mut()
-        .find(|known| known.key() == real.key());
+    let known = server.real_servers.iter_mut().find(|known| known.key() == real.key());
     known.map(|known| *known = real).ok_or(Errno::ENOENT)
 }
 
 fn remove_real_server(server: &mut VirtualServer, real: &RealServer) -> Result<(), Errno> {
     let before = server.real_servers.len();
     server.real_servers.retain(|known| known.key() != real.key());
-    if server.real_servers.len() == before {
-        Err(Errno::ENOENT)
-    } else {
-        Ok(())
-    }
+    if server.real_servers.len() == before { Err(Errno::ENOENT) } else { Ok(()) }
 }

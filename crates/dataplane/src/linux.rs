@@ -47,19 +47,11 @@ impl Linux {
     pub fn open() -> Result<Self, Error> {
         let ipvs = Ipvs::open().map_err(|source| match source {
             netlink::Error::FamilyMissing { .. } => Error::NoIpvs { source },
-            source => Error::Netlink {
-                what: "opening IPVS",
-                source,
-            },
+            source => Error::Netlink { what: "opening IPVS", source },
         })?;
         let ipset = Ipset::open().map_err(Error::netlink("opening ipset"))?;
         let route = Route::open().map_err(Error::netlink("opening rtnetlink"))?;
-        Ok(Linux {
-            ipvs,
-            ipset,
-            route,
-            interface: None,
-        })
+        Ok(Linux { ipvs, ipset, route, interface: None })
     }
 
     /// What was exchanged with the kernel since it was opened: IPVS, ipset, links and addresses.
@@ -68,26 +60,18 @@ impl Linux {
     }
 
     fn find_interface(&mut self) -> Result<(), Error> {
-        let link = self
-            .route
-            .link(INTERFACE)
-            .map_err(Error::netlink("looking up the interface kube-ipvs0"))?;
+        let link =
+            self.route.link(INTERFACE).map_err(Error::netlink("looking up the interface kube-ipvs0"))?;
         if let Some(other) = link.as_ref().filter(|link| link.kind.as_deref() != Some("dummy")) {
             let found = other.kind.clone().unwrap_or_else(|| "unknown".to_owned());
-            return Err(Error::ForeignInterface {
-                name: INTERFACE,
-                found,
-            });
+            return Err(Error::ForeignInterface { name: INTERFACE, found });
         }
         self.interface = link.map(|link| link.index);
         Ok(())
     }
 
     fn observe_virtual_servers(&mut self, observed: &mut Observed) -> Result<(), Error> {
-        let listed = self
-            .ipvs
-            .virtual_servers()
-            .map_err(Error::netlink("listing virtual servers"))?;
+        let listed = self.ipvs.virtual_servers().map_err(Error::netlink("listing virtual servers"))?;
         for server in listed {
             let VirtualServerId::Address { .. } = server.id else {
                 observed.firewall_marks += 1;
@@ -99,11 +83,8 @@ impl Linux {
                 continue;
             };
             let config = convert::observed_config(&server);
-            let mut real_servers: Vec<_> = self
-                .real_servers(&key)?
-                .into_iter()
-                .map(|load| load.server)
-                .collect();
+            let mut real_servers: Vec<_> =
+                self.real_servers(&key)?.into_iter().map(|load| load.server).collect();
             real_servers.sort_by_key(plan::RealServer::key);
             let server = Arc::new(VirtualServer { config, real_servers });
             observed.state.virtual_servers.insert(key, server);
@@ -116,14 +97,8 @@ impl Linux {
         let Some(interface) = self.interface else {
             return Ok(());
         };
-        let listed = self
-            .route
-            .addresses_of(interface)
-            .map_err(Error::netlink("listing addresses"))?;
-        let ours = listed
-            .into_iter()
-            .map(|found| found.address)
-            .filter(|address| !is_link_local(address));
+        let listed = self.route.addresses_of(interface).map_err(Error::netlink("listing addresses"))?;
+        let ours = listed.into_iter().map(|found| found.address).filter(|address| !is_link_local(address));
         state.addresses.extend(ours);
         Ok(())
     }
@@ -133,16 +108,12 @@ impl Linux {
             Part::Sets => {
                 let requests: Vec<ipset::Request> =
                     operations.iter().filter_map(convert::set_request).collect();
-                self.ipset
-                    .apply(&requests)
-                    .map_err(Error::netlink("changing set entries"))
+                self.ipset.apply(&requests).map_err(Error::netlink("changing set entries"))
             }
             Part::Ipvs => {
                 let requests: Vec<ipvs::Request> =
                     operations.iter().filter_map(convert::ipvs_request).collect();
-                self.ipvs
-                    .apply(&requests)
-                    .map_err(Error::netlink("changing IPVS"))
+                self.ipvs.apply(&requests).map_err(Error::netlink("changing IPVS"))
             }
             Part::Addresses => {
                 if self.interface.is_none() {
@@ -153,9 +124,7 @@ impl Linux {
                     .iter()
                     .filter_map(|operation| convert::address_request(operation, interface))
                     .collect();
-                self.route
-                    .apply(&requests)
-                    .map_err(Error::netlink("changing addresses"))
+                self.route.apply(&requests).map_err(Error::netlink("changing addresses"))
             }
         }
     }
@@ -164,17 +133,9 @@ impl Linux {
 impl Kernel for Linux {
     fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
         self.find_interface()?;
-        let mut missing: Vec<Missing> = self
-            .interface
-            .is_none()
-            .then_some(Missing::Interface)
-            .into_iter()
-            .collect();
-        missing.extend(
-            sets::missing(&mut self.ipset, families)?
-                .into_iter()
-                .map(Missing::Set),
-        );
+        let mut missing: Vec<Missing> =
+            self.interface.is_none().then_some(Missing::Interface).into_iter().collect();
+        missing.extend(sets::missing(&mut self.ipset, families)?.into_iter().map(Missing::Set));
         Ok(missing)
     }
 
@@ -221,10 +182,8 @@ impl Kernel for Linux {
     }
 
     fn real_servers(&mut self, key: &VirtualServerKey) -> Result<Vec<RealServerLoad>, Error> {
-        let listed = self
-            .ipvs
-            .real_servers(&convert::id(key))
-            .map_err(Error::netlink("listing real servers"))?;
+        let listed =
+            self.ipvs.real_servers(&convert::id(key)).map_err(Error::netlink("listing real servers"))?;
         Ok(listed.iter().map(convert::load).collect())
     }
 
@@ -241,37 +200,24 @@ impl Kernel for Linux {
         match fs::read_to_string(&path) {
             Ok(value) => Ok(Some(value.trim().to_owned())),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Sysctl {
-                path,
-                value: "(reading)".to_owned(),
-                source,
-            }),
+            Err(source) => Err(Error::Sysctl { path, value: "(reading)".to_owned(), source }),
         }
     }
 
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let path = sysctl_path(name);
-        fs::write(&path, value).map_err(|source| Error::Sysctl {
-            path,
-            value: value.to_owned(),
-            source,
-        })
+        fs::write(&path, value).map_err(|source| Error::Sysctl { path, value: value.to_owned(), source })
     }
 
     fn timeouts(&mut self) -> Result<[u32; 3], Error> {
-        let found = self
-            .ipvs
-            .timeouts()
-            .map_err(Error::netlink("reading the IPVS timeouts"))?;
+        let found = self.ipvs.timeouts().map_err(Error::netlink("reading the IPVS timeouts"))?;
         Ok([found.tcp, found.tcp_fin, found.udp])
     }
 
     fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error> {
         let [tcp, tcp_fin, udp] = seconds;
         let timeouts = ipvs::Timeouts { tcp, tcp_fin, udp };
-        self.ipvs
-            .set_timeouts(timeouts)
-            .map_err(Error::netlink("setting the IPVS timeouts"))
+        self.ipvs.set_timeouts(timeouts).map_err(Error::netlink("setting the IPVS timeouts"))
     }
 }
 
@@ -281,15 +227,9 @@ pub fn supported_families() -> PerFamily<Result<(), Error>> {
         programs::save(Family::V6).map(drop)
     } else {
         let source = io::Error::new(io::ErrorKind::Unsupported, "this kernel or namespace has no IPv6");
-        Err(Error::Program {
-            program: "ip6tables-save",
-            source,
-        })
+        Err(Error::Program { program: "ip6tables-save", source })
     };
-    PerFamily {
-        v4: programs::save(Family::V4).map(drop),
-        v6,
-    }
+    PerFamily { v4: programs::save(Family::V4).map(drop), v6 }
 }
 
 /// Whether packets of bridges pass iptables here (`br_netfilter` is loaded).
@@ -299,10 +239,7 @@ pub fn has_bridge_netfilter() -> bool {
 
 /// The kernel's release, such as `6.1.0-28-amd64`; empty if it cannot be read.
 pub fn kernel_release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease")
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
+    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
 fn part(operation: &Operation) -> Part {
@@ -327,11 +264,7 @@ fn failure(operation: &Operation, outcome: Outcome) -> Option<Failure> {
         Operation::RemoveRealServer(..) => [Errno::ENOENT, Errno::ESRCH].contains(&refused.errno),
         _ => false,
     };
-    let failure = || Failure {
-        operation: operation.clone(),
-        errno: refused.errno,
-        message: refused.message,
-    };
+    let failure = || Failure { operation: operation.clone(), errno: refused.errno, message: refused.message };
     (!is_so_already).then(failure)
 }
 

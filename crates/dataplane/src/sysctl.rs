@@ -44,11 +44,7 @@ impl Sysctl {
 
 /// The settings for `choices` on a kernel of this release (`/proc/sys/kernel/osrelease`).
 pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
-    let needed = |name, value: u32| Sysctl {
-        name,
-        value: value.to_string(),
-        needed: true,
-    };
+    let needed = |name, value: u32| Sysctl { name, value: value.to_string(), needed: true };
     let mut sysctls = vec![
         needed("net/ipv4/vs/conntrack", 1),
         needed("net/ipv4/vs/expire_nodest_conn", 1),
@@ -64,30 +60,14 @@ pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
     }
     let wished = [
         ("net/netfilter/nf_conntrack_max", choices.conntrack_max),
-        (
-            "net/netfilter/nf_conntrack_tcp_timeout_established",
-            choices.tcp_established,
-        ),
-        (
-            "net/netfilter/nf_conntrack_tcp_timeout_close_wait",
-            choices.tcp_close_wait,
-        ),
-        (
-            "net/netfilter/nf_conntrack_tcp_be_liberal",
-            choices.tcp_be_liberal.then_some(1),
-        ),
+        ("net/netfilter/nf_conntrack_tcp_timeout_established", choices.tcp_established),
+        ("net/netfilter/nf_conntrack_tcp_timeout_close_wait", choices.tcp_close_wait),
+        ("net/netfilter/nf_conntrack_tcp_be_liberal", choices.tcp_be_liberal.then_some(1)),
         ("net/netfilter/nf_conntrack_udp_timeout", choices.udp),
-        (
-            "net/netfilter/nf_conntrack_udp_timeout_stream",
-            choices.udp_stream,
-        ),
+        ("net/netfilter/nf_conntrack_udp_timeout_stream", choices.udp_stream),
     ];
     for (name, value) in wished {
-        sysctls.extend(value.map(|value| Sysctl {
-            name,
-            value: value.to_string(),
-            needed: false,
-        }));
+        sysctls.extend(value.map(|value| Sysctl { name, value: value.to_string(), needed: false }));
     }
     sysctls
 }
@@ -110,9 +90,7 @@ pub fn enforce(kernel: &mut impl Kernel, sysctls: &[Sysctl]) -> (Vec<String>, Ve
 /// From 4.1 on a reused port could delay a connection by a second unless reuse detection is off; 5.9 mended
 /// that, and there the setting does harm when real servers drain (kubernetes#81775, #93297).
 fn wants_no_connection_reuse(kernel_release: &str) -> bool {
-    let mut numbers = kernel_release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse::<u32>());
+    let mut numbers = kernel_release.split(|c: char| !c.is_ascii_digit()).map(|part| part.parse::<u32>());
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => ((4, 1)..(5, 9)).contains(&(major, minor)),
         _ => false,

@@ -70,10 +70,7 @@ impl fmt::Display for Kind {
 impl Problem {
     /// A complaint about `subject`.
     pub fn new(subject: impl fmt::Display, reason: impl fmt::Display) -> Self {
-        Problem {
-            subject: subject.to_string(),
-            reason: reason.to_string(),
-        }
+        Problem { subject: subject.to_string(), reason: reason.to_string() }
     }
 }
 

@@ -37,10 +37,7 @@ pub enum Effect {
 impl Cluster {
     /// An empty store for the node called `node_name`; what is told of other nodes is ignored.
     pub fn new(node_name: impl Into<Arc<str>>) -> Self {
-        Cluster {
-            node_name: node_name.into(),
-            ..Cluster::default()
-        }
+        Cluster { node_name: node_name.into(), ..Cluster::default() }
     }
 
     /// Takes in one change and says what depends on it.
@@ -97,10 +94,7 @@ impl Cluster {
 
     /// Whether `kind` has been told completely once.
     pub fn has_synced(&self, kind: Kind) -> bool {
-        Kind::ALL
-            .iter()
-            .zip(self.synced)
-            .any(|(k, synced)| *k == kind && synced)
+        Kind::ALL.iter().zip(self.synced).any(|(k, synced)| *k == kind && synced)
     }
 
     fn apply_service(&mut self, service: Service) -> Effect {
@@ -119,11 +113,7 @@ impl Cluster {
             return Effect::Nothing;
         }
         let mut touched = vec![owner.clone()];
-        if self
-            .slice_owners
-            .get(&slice.key)
-            .is_some_and(|previous| *previous != owner)
-        {
+        if self.slice_owners.get(&slice.key).is_some_and(|previous| *previous != owner) {
             touched.extend(self.remove_slice(&slice.key));
         }
         self.slice_owners.insert(slice.key.clone(), owner.clone());

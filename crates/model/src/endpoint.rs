@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::{Family, ObjectKey, Protocol};
 
 /// One EndpointSlice: a share of the endpoints of one Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EndpointSlice {
     /// Namespace and name of the slice itself.
     pub key: ObjectKey,
@@ -23,7 +23,7 @@ pub struct EndpointSlice {
 }
 
 /// A port on which every endpoint of a slice serves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SlicePort {
     /// Matches the name of a Service port.
     pub name: Arc<str>,
@@ -34,7 +34,7 @@ pub struct SlicePort {
 }
 
 /// One endpoint, usually a pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Endpoint {
     /// The first of its addresses; the API gives the others no meaning.
     pub address: IpAddr,
@@ -59,9 +59,6 @@ pub struct Endpoint {
 impl EndpointSlice {
     /// The Service that this slice belongs to.
     pub fn service_key(&self) -> ObjectKey {
-        ObjectKey {
-            namespace: self.key.namespace.clone(),
-            name: self.service.clone(),
-        }
+        ObjectKey { namespace: self.key.namespace.clone(), name: self.service.clone() }
     }
 }

@@ -13,7 +13,7 @@ pub enum Family {
 }
 
 /// One value for each address family.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PerFamily<T> {
     /// The value for IPv4.
     pub v4: T,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 /// What is known of the node that the proxy runs on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Node {
     /// Its name; endpoints with this `nodeName` are local.
     pub name: Arc<str>,
@@ -25,9 +25,6 @@ pub struct Node {
 impl Node {
     /// A node of which nothing but the name is known.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
-        Node {
-            name: name.into(),
-            ..Node::default()
-        }
+        Node { name: name.into(), ..Node::default() }
     }
 }

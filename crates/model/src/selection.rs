@@ -96,10 +96,7 @@ fn merge<'a>(
 ) -> Vec<Candidate<'a>> {
     let mut merged: BTreeMap<(IpAddr, u16), Candidate<'a>> = BTreeMap::new();
     for slice in slices.filter(|slice| slice.family == family) {
-        let matching = slice
-            .ports
-            .iter()
-            .filter(|p| p.name == port.name && p.protocol == port.protocol);
+        let matching = slice.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol);
         for slice_port in matching {
             for endpoint in &slice.endpoints {
                 let candidate = Candidate {
@@ -110,10 +107,7 @@ fn merge<'a>(
                     weight: slice.weight.as_ref(),
                 };
                 let key = (candidate.address, candidate.port);
-                if merged
-                    .get(&key)
-                    .is_none_or(|known| known.rank() < candidate.rank())
-                {
+                if merged.get(&key).is_none_or(|known| known.rank() < candidate.rank()) {
                     merged.insert(key, candidate);
                 }
             }

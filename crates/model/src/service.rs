@@ -10,7 +10,7 @@ use crate::{Family, ObjectKey, PerFamily};
 
 /// A Service as its API object asks for it. Every field is already parsed; what could not be parsed was
 /// reported by the source as a [`Problem`](crate::Problem) and left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Service {
     /// Namespace and name.
     pub key: ObjectKey,
@@ -42,7 +42,7 @@ pub struct Service {
 }
 
 /// One port of a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServicePort {
     /// `name`; empty for the only port of a Service.
     pub name: Arc<str>,
@@ -55,7 +55,7 @@ pub struct ServicePort {
 }
 
 /// The value of `spec.type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ServiceKind {
     /// Reachable inside the cluster.
     ClusterIp,
@@ -68,7 +68,7 @@ pub enum ServiceKind {
 }
 
 /// The value of `spec.internalTrafficPolicy` and `spec.externalTrafficPolicy`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TrafficPolicy {
     /// Any endpoint of the cluster.
     #[default]
@@ -90,7 +90,7 @@ pub enum Protocol {
 
 /// Annotations of a Service that choose its balancing algorithm, kept as text: what they mean, and what to
 /// do when they mean nothing, is decided where the Service is planned.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SchedulingHints {
     /// Annotation `kube-ipvs.io/scheduler`.
     pub scheduler: Option<Arc<str>>,
@@ -116,11 +116,7 @@ impl Service {
     /// balancer's address or an external IP.
     pub fn externally_accessible(&self, port: &ServicePort, family: Family) -> bool {
         port.node_port.is_some()
-            || self
-                .load_balancer_ips
-                .iter()
-                .chain(&self.external_ips)
-                .any(|ip| Family::of(ip) == family)
+            || self.load_balancer_ips.iter().chain(&self.external_ips).any(|ip| Family::of(ip) == family)
     }
 
     /// Whether the external traffic policy counts as Local. It does only for Services that have an outside:
@@ -160,9 +156,7 @@ impl Protocol {
 
     /// The protocol with this IANA number, if Services know it.
     pub fn from_number(number: u8) -> Option<Protocol> {
-        [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
-            .into_iter()
-            .find(|p| p.number() == number)
+        [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().find(|p| p.number() == number)
     }
 
     /// The lower-case name that `ipset` and `iptables` print.

@@ -45,26 +45,32 @@ impl Rules {
             return Ok(Vec::new());
         };
         let remembered = self.own_words.get(family);
-        if remembered
-            .as_ref()
-            .is_some_and(|words| *words == own_lines(&saved))
-        {
+        if remembered.as_ref().is_some_and(|words| *words == own_lines(&saved)) {
             return Ok(Vec::new());
         }
         kernel.restore_rules(family, &needed.input)?;
         let written = kernel.saved_rules(family)?;
         *self.own_words.get_mut(family) = repair(&expected, &written).map(|_| own_lines(&written));
-        Ok(needed
-            .findings
-            .into_iter()
-            .map(|finding| format!("{family} rules: {finding}"))
-            .collect())
+        Ok(named(family, needed))
     }
+}
+
+/// What is missing or different of the rules of `family`.
+pub(super) fn findings(
+    kernel: &mut impl Kernel,
+    family: Family,
+    options: &Options,
+) -> Result<Vec<String>, Error> {
+    let saved = kernel.saved_rules(family)?;
+    Ok(repair(&ruleset(family, options), &saved).map_or_else(Vec::new, |needed| named(family, needed)))
+}
+
+fn named(family: Family, repair: Repair) -> Vec<String> {
+    repair.findings.into_iter().map(|finding| format!("{family} rules: {finding}")).collect()
 }
 
 /// The lines of a dump that declare, fill or use chains named like ours, without counters.
 fn own_lines(saved: &str) -> Vec<String> {
     let ours = saved.lines().filter(|line| line.contains("KUBE-"));
-    ours.map(|line| line.split(" [").next().unwrap_or(line).to_owned())
-        .collect()
+    ours.map(|line| line.split(" [").next().unwrap_or(line).to_owned()).collect()
 }

@@ -33,10 +33,7 @@ impl SavedRules {
                 Some(("*", name)) => table = name.to_owned(),
                 Some((":", declaration)) => {
                     let chain = declaration.split(' ').next().unwrap_or_default();
-                    next.0
-                        .entry(table.clone())
-                        .or_default()
-                        .insert(chain.to_owned(), Vec::new());
+                    next.0.entry(table.clone()).or_default().insert(chain.to_owned(), Vec::new());
                 }
                 Some(_) if line == "COMMIT" => {}
                 Some(_) => next.rule(&table, line).map_err(failed)?,

@@ -17,21 +17,13 @@ fn full_netmask(family: Family) -> u32 {
 }
 
 pub(super) fn id(key: &VirtualServerKey) -> VirtualServerId {
-    VirtualServerId::Address {
-        protocol: key.protocol.number(),
-        address: key.address,
-        port: key.port,
-    }
+    VirtualServerId::Address { protocol: key.protocol.number(), address: key.address, port: key.port }
 }
 
 /// None for what no Service can be: firewall marks and other protocols.
 pub(super) fn key(id: &VirtualServerId) -> Option<VirtualServerKey> {
     match id {
-        VirtualServerId::Address {
-            protocol,
-            address,
-            port,
-        } => Some(VirtualServerKey {
+        VirtualServerId::Address { protocol, address, port } => Some(VirtualServerKey {
             address: *address,
             port: *port,
             protocol: Protocol::from_number(*protocol)?,
@@ -41,11 +33,7 @@ pub(super) fn key(id: &VirtualServerId) -> Option<VirtualServerKey> {
 }
 
 pub(super) fn observed_config(server: &ipvs::VirtualServer) -> VirtualServerConfig {
-    let family = if server.id.family() == 2 {
-        Family::V4
-    } else {
-        Family::V6
-    };
+    let family = if server.id.family() == 2 { Family::V4 } else { Family::V6 };
     let persistent = server.flags & FLAG_PERSISTENT != 0;
     let known = FLAG_PERSISTENT | FLAG_HASHED | SCHEDULER_FLAG_BITS;
     VirtualServerConfig {
@@ -78,19 +66,15 @@ pub(super) fn ipvs_request(operation: &Operation) -> Option<ipvs::Request> {
             ipvs::Request::SetVirtualServer(wanted_config(key, config))
         }
         Operation::RemoveVirtualServer(key) => ipvs::Request::DeleteVirtualServer(id(key)),
-        Operation::AddRealServer(key, real) => ipvs::Request::AddRealServer {
-            service: id(key),
-            server: wanted_server(real),
-        },
-        Operation::SetRealServer(key, real) => ipvs::Request::SetRealServer {
-            service: id(key),
-            server: wanted_server(real),
-        },
-        Operation::RemoveRealServer(key, real) => ipvs::Request::DeleteRealServer {
-            service: id(key),
-            address: real.address,
-            port: real.port,
-        },
+        Operation::AddRealServer(key, real) => {
+            ipvs::Request::AddRealServer { service: id(key), server: wanted_server(real) }
+        }
+        Operation::SetRealServer(key, real) => {
+            ipvs::Request::SetRealServer { service: id(key), server: wanted_server(real) }
+        }
+        Operation::RemoveRealServer(key, real) => {
+            ipvs::Request::DeleteRealServer { service: id(key), address: real.address, port: real.port }
+        }
         Operation::AddMember(_)
         | Operation::RemoveMember(_)
         | Operation::BindAddress(_)
@@ -99,11 +83,7 @@ pub(super) fn ipvs_request(operation: &Operation) -> Option<ipvs::Request> {
 }
 
 fn wanted_config(key: &VirtualServerKey, config: &VirtualServerConfig) -> ipvs::VirtualServerConfig {
-    let persistent = if config.persistence.is_some() {
-        FLAG_PERSISTENT
-    } else {
-        0
-    };
+    let persistent = if config.persistence.is_some() { FLAG_PERSISTENT } else { 0 };
     ipvs::VirtualServerConfig {
         id: id(key),
         scheduler: config.scheduler.unwrap_or_default().name().to_owned(),
@@ -127,14 +107,12 @@ fn wanted_server(real: &RealServer) -> ipvs::RealServer {
 
 pub(super) fn set_request(operation: &Operation) -> Option<ipset::Request> {
     match operation {
-        Operation::AddMember(member) => Some(ipset::Request::Add {
-            set: member.set.to_string(),
-            entry: wanted_entry(&member.entry),
-        }),
-        Operation::RemoveMember(member) => Some(ipset::Request::Delete {
-            set: member.set.to_string(),
-            entry: wanted_entry(&member.entry),
-        }),
+        Operation::AddMember(member) => {
+            Some(ipset::Request::Add { set: member.set.to_string(), entry: wanted_entry(&member.entry) })
+        }
+        Operation::RemoveMember(member) => {
+            Some(ipset::Request::Delete { set: member.set.to_string(), entry: wanted_entry(&member.entry) })
+        }
         _ => None,
     }
 }
@@ -142,17 +120,12 @@ pub(super) fn set_request(operation: &Operation) -> Option<ipset::Request> {
 fn wanted_entry(entry: &Entry) -> ipset::Entry {
     match *entry {
         Entry::Ip(address) => ipset::Entry::Ip(address),
-        Entry::IpPort(address, protocol, port) => ipset::Entry::IpPort {
-            address,
-            protocol: protocol.number(),
-            port,
-        },
-        Entry::IpPortIp(address, protocol, port, address2) => ipset::Entry::IpPortIp {
-            address,
-            protocol: protocol.number(),
-            port,
-            address2,
-        },
+        Entry::IpPort(address, protocol, port) => {
+            ipset::Entry::IpPort { address, protocol: protocol.number(), port }
+        }
+        Entry::IpPortIp(address, protocol, port, address2) => {
+            ipset::Entry::IpPortIp { address, protocol: protocol.number(), port, address2 }
+        }
         Entry::IpPortNet(address, protocol, port, net) => ipset::Entry::IpPortNet {
             address,
             protocol: protocol.number(),
@@ -168,24 +141,13 @@ fn wanted_entry(entry: &Entry) -> ipset::Entry {
 pub(super) fn observed_entry(entry: &ipset::Entry) -> Option<Entry> {
     Some(match *entry {
         ipset::Entry::Ip(address) => Entry::Ip(address),
-        ipset::Entry::IpPort {
-            address,
-            protocol,
-            port,
-        } => Entry::IpPort(address, Protocol::from_number(protocol)?, port),
-        ipset::Entry::IpPortIp {
-            address,
-            protocol,
-            port,
-            address2,
-        } => Entry::IpPortIp(address, Protocol::from_number(protocol)?, port, address2),
-        ipset::Entry::IpPortNet {
-            address,
-            protocol,
-            port,
-            net,
-            prefix,
-        } => {
+        ipset::Entry::IpPort { address, protocol, port } => {
+            Entry::IpPort(address, Protocol::from_number(protocol)?, port)
+        }
+        ipset::Entry::IpPortIp { address, protocol, port, address2 } => {
+            Entry::IpPortIp(address, Protocol::from_number(protocol)?, port, address2)
+        }
+        ipset::Entry::IpPortNet { address, protocol, port, net, prefix } => {
             let net = ipnet::IpNet::new(net, prefix).ok()?;
             Entry::IpPortNet(address, Protocol::from_number(protocol)?, port, net)
         }
@@ -197,19 +159,11 @@ pub(super) fn address_request(operation: &Operation, link: u32) -> Option<Addres
     match operation {
         Operation::BindAddress(address) => {
             let prefix = Family::of(address).full_prefix();
-            Some(AddressRequest::Add {
-                link,
-                address: *address,
-                prefix,
-            })
+            Some(AddressRequest::Add { link, address: *address, prefix })
         }
         Operation::UnbindAddress(address) => {
             let prefix = Family::of(address).full_prefix();
-            Some(AddressRequest::Delete {
-                link,
-                address: *address,
-                prefix,
-            })
+            Some(AddressRequest::Delete { link, address: *address, prefix })
         }
         _ => None,
     }

@@ -31,10 +31,7 @@ pub(super) fn restore(family: Family, input: &str) -> Result<(), Error> {
         .spawn()
         .map_err(failed)?;
     // A program that ends before it has read everything says why on its standard error.
-    let written = child
-        .stdin
-        .take()
-        .map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
+    let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().map_err(failed)?;
     check(program, output)?;
     written.map_err(failed)
@@ -53,9 +50,5 @@ fn check(program: &'static str, output: Output) -> Result<String, Error> {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(Error::ProgramFailed {
-        program,
-        status: output.status.to_string(),
-        stderr,
-    })
+    Err(Error::ProgramFailed { program, status: output.status.to_string(), stderr })
 }

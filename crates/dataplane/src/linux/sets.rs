@@ -24,10 +24,7 @@ pub(super) fn missing(ipset: &mut Ipset, families: &[Family]) -> Result<Vec<SetI
 
 /// Creates sets.
 pub(super) fn create(ipset: &mut Ipset, wanted: &[SetId]) -> Result<(), Error> {
-    let requests: Vec<ipset::Request> = wanted
-        .iter()
-        .map(|set| ipset::Request::Create(spec(*set)))
-        .collect();
+    let requests: Vec<ipset::Request> = wanted.iter().map(|set| ipset::Request::Create(spec(*set))).collect();
     let outcomes = ipset.apply(&requests).map_err(Error::netlink("creating sets"))?;
     for (set, outcome) in wanted.iter().zip(outcomes) {
         outcome.map_err(|refused| Error::SetCreation {
@@ -45,9 +42,7 @@ pub(super) fn observe(ipset: &mut Ipset, families: &[Family], state: &mut State)
         if !families.contains(&set.family) {
             continue;
         }
-        let entries = ipset
-            .entries(&header.name)
-            .map_err(Error::netlink("listing set entries"))?;
+        let entries = ipset.entries(&header.name).map_err(Error::netlink("listing set entries"))?;
         let known = entries.iter().filter_map(convert::observed_entry);
         state.members.extend(known.map(|entry| Member { set, entry }));
     }
@@ -56,10 +51,7 @@ pub(super) fn observe(ipset: &mut Ipset, families: &[Family], state: &mut State)
 
 fn headers(ipset: &mut Ipset) -> Result<BTreeMap<SetId, SetHeader>, Error> {
     let listed = ipset.sets().map_err(Error::netlink("listing sets"))?;
-    Ok(listed
-        .into_iter()
-        .filter_map(|header| Some((SetId::by_name(&header.name)?, header)))
-        .collect())
+    Ok(listed.into_iter().filter_map(|header| Some((SetId::by_name(&header.name)?, header))).collect())
 }
 
 fn check(set: SetId, header: &SetHeader) -> Result<(), Error> {
@@ -87,11 +79,5 @@ fn spec(set: SetId) -> SetSpec {
         Family::V4 => ipset::Family::Inet,
         Family::V6 => ipset::Family::Inet6,
     };
-    SetSpec {
-        name: set.to_string(),
-        kind,
-        family,
-        hash_size: HASH_SIZE,
-        max_elements: MAX_ELEMENTS,
-    }
+    SetSpec { name: set.to_string(), kind, family, hash_size: HASH_SIZE, max_elements: MAX_ELEMENTS }
 }

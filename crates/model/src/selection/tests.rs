@@ -3,10 +3,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::{ObjectKey, PerFamily, Protocol, SchedulingHints, ServiceKind, SlicePort, TrafficPolicy};
 
-const HERE: Vantage<'_> = Vantage {
-    node: "n1",
-    zone: Some("z1"),
-};
+const HERE: Vantage<'_> = Vantage { node: "n1", zone: Some("z1") };
 
 /// One endpoint a word: `last-octet@node`, then letters: `r`eady, `s`erving, `t`erminating, and hints as
 /// `z1`, `n1` after a slash. `5@n1:rs/z1,n2`
@@ -14,13 +11,7 @@ fn endpoint(word: &str) -> Endpoint {
     let (body, hints) = word.split_once('/').unwrap_or((word, ""));
     let (place, state) = body.split_once(':').unwrap();
     let (octet, node) = place.split_once('@').unwrap();
-    let with = |first: char| {
-        hints
-            .split(',')
-            .filter(|h| h.starts_with(first))
-            .map(Arc::from)
-            .collect()
-    };
+    let with = |first: char| hints.split(',').filter(|h| h.starts_with(first)).map(Arc::from).collect();
     Endpoint {
         address: format!("10.0.0.{octet}").parse().unwrap(),
         ready: state.contains('r'),
@@ -41,16 +32,8 @@ fn slices(words: &[&str]) -> Vec<EndpointSlice> {
             key: ObjectKey::new("ns", format!("svc-{number}")),
             service: "svc".into(),
             family: Family::V4,
-            ports: vec![SlicePort {
-                name: "http".into(),
-                protocol: Protocol::Tcp,
-                port: 80,
-            }],
-            endpoints: line
-                .split(' ')
-                .filter(|word| !word.is_empty())
-                .map(endpoint)
-                .collect(),
+            ports: vec![SlicePort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
+            endpoints: line.split(' ').filter(|word| !word.is_empty()).map(endpoint).collect(),
             weight: None,
         })
         .collect()
@@ -58,27 +41,16 @@ fn slices(words: &[&str]) -> Vec<EndpointSlice> {
 
 fn service(policies: &str) -> Service {
     let policy = |name| {
-        if policies.contains(name) {
-            TrafficPolicy::Local
-        } else {
-            TrafficPolicy::Cluster
-        }
+        if policies.contains(name) { TrafficPolicy::Local } else { TrafficPolicy::Cluster }
     };
     let outside = policies.contains("external");
     Service {
         key: ObjectKey::new("ns", "svc"),
         created: None,
         kind: ServiceKind::ClusterIp,
-        cluster_ips: PerFamily {
-            v4: Some("10.96.0.1".parse().unwrap()),
-            v6: None,
-        },
+        cluster_ips: PerFamily { v4: Some("10.96.0.1".parse().unwrap()), v6: None },
         ports: Vec::new(),
-        external_ips: if outside {
-            vec!["192.0.2.1".parse().unwrap()]
-        } else {
-            Vec::new()
-        },
+        external_ips: if outside { vec!["192.0.2.1".parse().unwrap()] } else { Vec::new() },
         load_balancer_ips: Vec::new(),
         source_ranges: Vec::new(),
         external_policy: policy("external=Local"),
@@ -92,23 +64,14 @@ fn service(policies: &str) -> Service {
 fn list(candidates: &[Candidate<'_>]) -> String {
     let mut words: Vec<String> = Vec::new();
     for candidate in candidates {
-        words.push(format!(
-            "{}@{}",
-            candidate.address,
-            candidate.endpoint.node.as_deref().unwrap_or("?")
-        ));
+        words.push(format!("{}@{}", candidate.address, candidate.endpoint.node.as_deref().unwrap_or("?")));
     }
     words.join(" ")
 }
 
 #[track_caller]
 fn check(policies: &str, lines: &[&str], expected: Expect) {
-    let port = ServicePort {
-        name: "http".into(),
-        protocol: Protocol::Tcp,
-        port: 80,
-        node_port: None,
-    };
+    let port = ServicePort { name: "http".into(), protocol: Protocol::Tcp, port: 80, node_port: None };
     let slices = slices(lines);
     let selection = Selection::of(&service(policies), &port, Family::V4, slices.iter(), HERE);
     expected.assert_eq(&format!(
