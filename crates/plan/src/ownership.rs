@@ -23,27 +23,32 @@ pub struct Claimed {
 }
 
 /// Takes from `observed` what is foreign. Elements that `desired` holds are never foreign: they are what
-/// this proxy would have made.
+/// this proxy would have made. A family that is not served is not looked at.
 pub fn claim(observed: State, desired: &State, options: &Options) -> Claimed {
     let owned_addresses = owned_addresses(&observed.members);
     let mut claimed = Claimed::default();
     for (key, server) in observed.virtual_servers {
         let wanted = desired.virtual_servers.contains_key(&key);
-        if wanted || (is_owned(&key, &observed.members) && !is_excluded(&key, options)) {
+        if !options.serves(Family::of(&key.address)) {
+            continue;
+        } else if wanted || (is_owned(&key, &observed.members) && !is_excluded(&key, options)) {
             claimed.state.virtual_servers.insert(key, server);
         } else {
             claimed.foreign_virtual_servers.push(key);
         }
     }
     for address in observed.addresses {
-        if desired.addresses.contains(&address) || owned_addresses.contains(&address) {
+        if !options.serves(Family::of(&address)) {
+            continue;
+        } else if desired.addresses.contains(&address) || owned_addresses.contains(&address) {
             claimed.state.addresses.insert(address);
         } else {
             claimed.foreign_addresses.push(address);
         }
     }
     claimed.state.members = observed.members;
-    claimed.retain_families(options);
+    let is_served = |member: &Member| options.serves(member.set.family);
+    claimed.state.members.retain(is_served);
     claimed
 }
 
@@ -79,27 +84,7 @@ fn is_owned(key: &VirtualServerKey, members: &BTreeSet<Member>) -> bool {
 }
 
 fn is_excluded(key: &VirtualServerKey, options: &Options) -> bool {
-    options
-        .exclude_cidrs
-        .iter()
-        .any(|cidr| cidr.contains(&key.address))
-}
-
-// === impl Claimed ===
-
-impl Claimed {
-    /// A family that is not served is not touched either.
-    fn retain_families(&mut self, options: &Options) {
-        self.state
-            .virtual_servers
-            .retain(|key, _| options.serves(Family::of(&key.address)));
-        self.state
-            .members
-            .retain(|member| options.serves(member.set.family));
-        self.state
-            .addresses
-            .retain(|address| options.serves(Family::of(address)));
-    }
+    options.exclude_cidrs.iter().any(|cidr| cidr.contains(&key.address))
 }
 
 #[cfg(test)]

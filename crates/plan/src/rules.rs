@@ -64,10 +64,7 @@ struct Writer<'a> {
 
 /// The rules for `family`.
 pub fn ruleset(family: Family, options: &Options) -> Ruleset {
-    Ruleset {
-        family,
-        tables: vec![filter::table(family, options), nat::table(family, options)],
-    }
+    Ruleset { family, tables: vec![filter::table(family, options), nat::table(family, options)] }
 }
 
 /// The program that prints the rules of `family`.
@@ -76,6 +73,12 @@ pub fn save_command(family: Family) -> &'static str {
         Family::V4 => "iptables-save",
         Family::V6 => "ip6tables-save",
     }
+}
+
+/// The match that carries a comment, quoted as `iptables-save` quotes it.
+fn commented(comment: &str) -> String {
+    let escaped = comment.replace('\'', r"\'");
+    format!("-m comment --comment \"{escaped}\"")
 }
 
 // === impl Table ===
@@ -93,10 +96,7 @@ impl fmt::Display for Table {
 
 impl Rule {
     fn jump(from: &'static str, to: &'static str, comment: &str) -> Rule {
-        Rule {
-            chain: from,
-            text: format!("-m comment --comment \"{comment}\" -j {to}"),
-        }
+        Rule { chain: from, text: format!("{} -j {to}", commented(comment)) }
     }
 }
 
@@ -111,10 +111,7 @@ impl fmt::Display for Rule {
 impl Ruleset {
     /// How many rules there are, jumps included.
     pub fn rule_count(&self) -> usize {
-        self.tables
-            .iter()
-            .map(|table| table.rules.len() + table.jumps.len())
-            .sum()
+        self.tables.iter().map(|table| table.rules.len() + table.jumps.len()).sum()
     }
 }
 
@@ -143,35 +140,21 @@ impl fmt::Display for Ruleset {
 
 impl<'a> Writer<'a> {
     fn new(family: Family, options: &'a Options) -> Self {
-        Writer {
-            family,
-            options,
-            rules: Vec::new(),
-        }
+        Writer { family, options, rules: Vec::new() }
     }
 
     fn rule(&mut self, chain: &'static str, text: impl Into<String>) {
-        self.rules.push(Rule {
-            chain,
-            text: text.into(),
-        });
+        self.rules.push(Rule { chain, text: text.into() });
     }
 
     /// `-m set` for a set of this family, with the match directions.
     fn set(&self, name: SetName, directions: &str) -> String {
-        format!(
-            "-m set --match-set {} {directions}",
-            SetId::new(name, self.family)
-        )
+        format!("-m set --match-set {} {directions}", SetId::new(name, self.family))
     }
 
     /// The same with the set's comment in front, as kube-proxy writes most of its rules.
     fn commented_set(&self, name: SetName, directions: &str) -> String {
-        format!(
-            "-m comment --comment \"{}\" {}",
-            name.comment(),
-            self.set(name, directions)
-        )
+        format!("{} {}", commented(name.comment()), self.set(name, directions))
     }
 
     /// The mark that asks for masquerading, with itself as mask.

@@ -61,33 +61,44 @@ pub const SCHEDULER_FLAG_BITS: u32 = 0x38;
 // === impl Scheduler ===
 
 impl Scheduler {
-    /// Every scheduler, with its name.
-    pub const ALL: [(Scheduler, &'static str); 13] = [
-        (Scheduler::Rr, "rr"),
-        (Scheduler::Wrr, "wrr"),
-        (Scheduler::Lc, "lc"),
-        (Scheduler::Wlc, "wlc"),
-        (Scheduler::Lblc, "lblc"),
-        (Scheduler::Lblcr, "lblcr"),
-        (Scheduler::Dh, "dh"),
-        (Scheduler::Sh, "sh"),
-        (Scheduler::Mh, "mh"),
-        (Scheduler::Sed, "sed"),
-        (Scheduler::Nq, "nq"),
-        (Scheduler::Fo, "fo"),
-        (Scheduler::Ovf, "ovf"),
+    /// Every scheduler.
+    pub const ALL: [Scheduler; 13] = [
+        Scheduler::Rr,
+        Scheduler::Wrr,
+        Scheduler::Lc,
+        Scheduler::Wlc,
+        Scheduler::Lblc,
+        Scheduler::Lblcr,
+        Scheduler::Dh,
+        Scheduler::Sh,
+        Scheduler::Mh,
+        Scheduler::Sed,
+        Scheduler::Nq,
+        Scheduler::Fo,
+        Scheduler::Ovf,
     ];
 
     /// The name that IPVS and its tools use.
     pub fn name(self) -> &'static str {
-        Scheduler::ALL
-            .iter()
-            .find(|(scheduler, _)| *scheduler == self)
-            .map_or("rr", |(_, name)| name)
+        match self {
+            Scheduler::Rr => "rr",
+            Scheduler::Wrr => "wrr",
+            Scheduler::Lc => "lc",
+            Scheduler::Wlc => "wlc",
+            Scheduler::Lblc => "lblc",
+            Scheduler::Lblcr => "lblcr",
+            Scheduler::Dh => "dh",
+            Scheduler::Sh => "sh",
+            Scheduler::Mh => "mh",
+            Scheduler::Sed => "sed",
+            Scheduler::Nq => "nq",
+            Scheduler::Fo => "fo",
+            Scheduler::Ovf => "ovf",
+        }
     }
 
-    /// The flags that a Service gets which asks for none: like kube-proxy, `mh` hashes the source port as
-    /// well, so that the connections of one client spread.
+    /// The flags of a Service that asks for none. As in kube-proxy, `mh` hashes the source port as well, so
+    /// that the connections of one client spread.
     pub fn default_flags(self) -> u32 {
         if self == Scheduler::Mh { PORT } else { 0 }
     }
@@ -103,10 +114,8 @@ impl FromStr for Scheduler {
     type Err = UnknownScheduler;
 
     fn from_str(name: &str) -> Result<Self, UnknownScheduler> {
-        let known = Scheduler::ALL.iter().find(|(_, known)| *known == name);
-        known
-            .map(|(scheduler, _)| *scheduler)
-            .ok_or_else(|| UnknownScheduler(name.to_owned()))
+        let known = Scheduler::ALL.into_iter().find(|known| known.name() == name);
+        known.ok_or_else(|| UnknownScheduler(name.to_owned()))
     }
 }
 
@@ -114,13 +123,8 @@ impl FromStr for Scheduler {
 
 impl fmt::Display for UnknownScheduler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = Scheduler::ALL.iter().map(|(_, name)| *name).collect();
-        write!(
-            f,
-            "{:?} is no scheduler of IPVS; use one of {}",
-            self.0,
-            names.join(", ")
-        )
+        let names = Scheduler::ALL.map(Scheduler::name);
+        write!(f, "{:?} is no scheduler of IPVS; use one of {}", self.0, names.join(", "))
     }
 }
 
@@ -131,26 +135,10 @@ impl std::error::Error for UnknownScheduler {}
 impl SchedulerFlag {
     /// Every flag that a scheduler knows.
     pub const ALL: [SchedulerFlag; 4] = [
-        SchedulerFlag {
-            name: "sh-fallback",
-            scheduler: Scheduler::Sh,
-            bit: FALLBACK,
-        },
-        SchedulerFlag {
-            name: "sh-port",
-            scheduler: Scheduler::Sh,
-            bit: PORT,
-        },
-        SchedulerFlag {
-            name: "mh-fallback",
-            scheduler: Scheduler::Mh,
-            bit: FALLBACK,
-        },
-        SchedulerFlag {
-            name: "mh-port",
-            scheduler: Scheduler::Mh,
-            bit: PORT,
-        },
+        SchedulerFlag { name: "sh-fallback", scheduler: Scheduler::Sh, bit: FALLBACK },
+        SchedulerFlag { name: "sh-port", scheduler: Scheduler::Sh, bit: PORT },
+        SchedulerFlag { name: "mh-fallback", scheduler: Scheduler::Mh, bit: FALLBACK },
+        SchedulerFlag { name: "mh-port", scheduler: Scheduler::Mh, bit: PORT },
     ];
 
     /// The flag called `name`.

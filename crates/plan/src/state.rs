@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Member, VirtualServer, VirtualServerKey};
+use crate::{Entry, Member, SetId, VirtualServer, VirtualServerKey};
 
 /// Virtual servers, set entries and addresses on `kube-ipvs0`. Ordered, so that equal states print equally.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,11 +25,14 @@ impl State {
         self.virtual_servers.is_empty() && self.members.is_empty() && self.addresses.is_empty()
     }
 
+    /// The entries of `set`, in order.
+    pub fn entries(&self, set: SetId) -> impl Iterator<Item = &Entry> {
+        let members = self.members.iter().filter(move |member| member.set == set);
+        members.map(|member| &member.entry)
+    }
+
     /// How many real servers all virtual servers have together.
     pub fn real_server_count(&self) -> usize {
-        self.virtual_servers
-            .values()
-            .map(|server| server.real_servers.len())
-            .sum()
+        self.virtual_servers.values().map(|server| server.real_servers.len()).sum()
     }
 }

@@ -58,12 +58,7 @@ pub struct RealServer {
 
 impl fmt::Display for VirtualServerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}/{}",
-            SocketAddr::new(self.address, self.port),
-            self.protocol
-        )
+        write!(f, "{}/{}", SocketAddr::new(self.address, self.port), self.protocol)
     }
 }
 

@@ -9,11 +9,14 @@ use crate::{INTERFACE, State};
 pub fn addresses(state: &State) -> String {
     let mut text = format!("{INTERFACE}: <BROADCAST,NOARP> mtu 1500 qdisc noop state DOWN\n");
     for address in &state.addresses {
-        let (keyword, prefix) = match Family::of(address) {
-            Family::V4 => ("inet", Family::V4.full_prefix()),
-            Family::V6 => ("inet6", Family::V6.full_prefix()),
+        let family = Family::of(address);
+        // Only IPv4 addresses have labels, which repeat the name of the interface.
+        let (keyword, label) = match family {
+            Family::V4 => ("inet", INTERFACE),
+            Family::V6 => ("inet6", ""),
         };
-        let _ = writeln!(text, "    {keyword} {address}/{prefix} scope global {INTERFACE}");
+        let line = format!("    {keyword} {address}/{} scope global {label}", family.full_prefix());
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     text
 }

@@ -2,16 +2,15 @@ use std::fmt::Write as _;
 
 use model::Family;
 
-use crate::set::SetType;
-use crate::{HASH_SIZE, MAX_ELEMENTS, Options, SetId, State};
+use crate::{HASH_SIZE, MAX_ELEMENTS, Options, SetId, SetType, State};
 
 /// The sets of the served families as `ipset save` prints them, without the seeds that differ every time.
 pub fn ipset_save(state: &State, options: &Options) -> String {
     let mut text = String::new();
     for set in options.families.iter().copied().flat_map(SetId::all) {
         let _ = writeln!(text, "create {}", creation(set));
-        for member in state.members.iter().filter(|member| member.set == set) {
-            let _ = writeln!(text, "add {member}");
+        for entry in state.entries(set) {
+            let _ = writeln!(text, "add {set} {entry}");
         }
     }
     text

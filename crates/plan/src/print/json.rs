@@ -1,27 +1,20 @@
 use serde_json::{Value, json as object};
 
 use super::ipvsadm::flag_names;
-use super::operations::command;
+use super::operations::{change, command};
 use crate::rules::{Ruleset, ruleset};
 use crate::{Operation, Options, RealServer, SetId, State, VirtualServer, VirtualServerKey};
 
 /// The whole state as one JSON object with the members `virtualServers`, `sets`, `addresses` and `rules`.
 pub fn json(state: &State, options: &Options) -> Value {
-    let servers: Vec<Value> = state
-        .virtual_servers
-        .iter()
-        .map(|(key, server)| virtual_server(key, server))
-        .collect();
+    let servers: Vec<Value> =
+        state.virtual_servers.iter().map(|(key, server)| virtual_server(key, server)).collect();
     let sets = options.families.iter().copied().flat_map(SetId::all).map(|set| {
-        let entries = state.members.iter().filter(|member| member.set == set);
-        let entries: Vec<String> = entries.map(|member| member.entry.to_string()).collect();
+        let entries: Vec<String> = state.entries(set).map(ToString::to_string).collect();
         object!({ "name": set.to_string(), "type": set.name.set_type().to_string(), "entries": entries })
     });
     let addresses: Vec<String> = state.addresses.iter().map(ToString::to_string).collect();
-    let rules = options
-        .families
-        .iter()
-        .map(|family| rules(&ruleset(*family, options)));
+    let rules = options.families.iter().map(|family| rules(&ruleset(*family, options)));
     object!({
         "virtualServers": servers,
         "sets": sets.collect::<Vec<Value>>(),
@@ -34,11 +27,7 @@ pub fn json(state: &State, options: &Options) -> Value {
 /// Operations as a JSON list of what is done and of the command that would do the same.
 pub fn operations_json(operations: &[Operation]) -> Value {
     let list = operations.iter().map(|operation| {
-        let change = match operation {
-            Operation::SetVirtualServer(..) | Operation::SetRealServer(..) => "change",
-            _ if operation.removes() => "remove",
-            _ => "add",
-        };
+        let (_, change) = change(operation);
         object!({ "change": change, "command": command(operation) })
     });
     list.collect()

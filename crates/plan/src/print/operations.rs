@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::net::IpAddr;
 
 use model::Family;
 
@@ -10,14 +11,19 @@ use crate::{INTERFACE, Operation};
 pub fn operations_text(operations: &[Operation]) -> String {
     let mut text = String::new();
     for operation in operations {
-        let sign = match operation {
-            Operation::SetVirtualServer(..) | Operation::SetRealServer(..) => '~',
-            _ if operation.removes() => '-',
-            _ => '+',
-        };
+        let (sign, _) = change(operation);
         let _ = writeln!(text, "{sign} {}", command(operation));
     }
     text
+}
+
+/// What an operation does to its element, as a sign and as a word.
+pub(super) fn change(operation: &Operation) -> (char, &'static str) {
+    match operation {
+        Operation::SetVirtualServer(..) | Operation::SetRealServer(..) => ('~', "change"),
+        _ if operation.removes() => ('-', "remove"),
+        _ => ('+', "add"),
+    }
 }
 
 pub(super) fn command(operation: &Operation) -> String {
@@ -34,17 +40,12 @@ pub(super) fn command(operation: &Operation) -> String {
         Operation::AddRealServer(key, real) => format!("ipvsadm -a {}", real_server_line(key, real)),
         Operation::SetRealServer(key, real) => format!("ipvsadm -e {}", real_server_line(key, real)),
         Operation::RemoveRealServer(key, real) => format!("ipvsadm -d {} -r {real}", service(key)),
-        Operation::BindAddress(address) => {
-            format!(
-                "ip addr add {address}/{} dev {INTERFACE}",
-                Family::of(address).full_prefix()
-            )
-        }
-        Operation::UnbindAddress(address) => {
-            format!(
-                "ip addr del {address}/{} dev {INTERFACE}",
-                Family::of(address).full_prefix()
-            )
-        }
+        Operation::BindAddress(address) => address_command("add", address),
+        Operation::UnbindAddress(address) => address_command("del", address),
     }
+}
+
+fn address_command(verb: &str, address: &IpAddr) -> String {
+    let prefix = Family::of(address).full_prefix();
+    format!("ip addr {verb} {address}/{prefix} dev {INTERFACE}")
 }

@@ -2,7 +2,7 @@
 
 use model::Family;
 
-use super::{Rule, Table, TableRules, Writer};
+use super::{Rule, Table, TableRules, Writer, commented};
 use crate::{Options, SetName};
 
 const FORWARD: &str = "KUBE-FORWARD";
@@ -20,14 +20,7 @@ pub(super) fn table(family: Family, options: &Options) -> TableRules {
     writer.ipvs_filter();
     TableRules {
         table: Table::Filter,
-        chains: vec![
-            FORWARD,
-            IPVS_FILTER,
-            IPVS_OUT_FILTER,
-            NODE_PORT,
-            PROXY_FIREWALL,
-            SOURCE_RANGES,
-        ],
+        chains: vec![FORWARD, IPVS_FILTER, IPVS_OUT_FILTER, NODE_PORT, PROXY_FIREWALL, SOURCE_RANGES],
         rules: writer.rules,
         jumps: vec![
             Rule::jump("FORWARD", FORWARD, "kubernetes forwarding rules"),
@@ -43,16 +36,12 @@ pub(super) fn table(family: Family, options: &Options) -> TableRules {
 impl Writer<'_> {
     /// Lets service traffic through where the FORWARD policy is DROP.
     fn forward(&mut self) {
-        let marked = format!("-m mark --mark {}", self.mark());
-        self.rule(
-            FORWARD,
-            format!("-m comment --comment \"kubernetes forwarding rules\" {marked} -j ACCEPT"),
-        );
+        let comment = commented("kubernetes forwarding rules");
+        let mark = self.mark();
+        self.rule(FORWARD, format!("{comment} -m mark --mark {mark} -j ACCEPT"));
+        let comment = commented("kubernetes forwarding conntrack rule");
         let known = "-m conntrack --ctstate RELATED,ESTABLISHED";
-        self.rule(
-            FORWARD,
-            format!("-m comment --comment \"kubernetes forwarding conntrack rule\" {known} -j ACCEPT"),
-        );
+        self.rule(FORWARD, format!("{comment} {known} -j ACCEPT"));
     }
 
     fn health_check_ports(&mut self) {
@@ -72,12 +61,8 @@ impl Writer<'_> {
 
     /// Service addresses are local to the node, so without this its own ports could be reached through them.
     fn ipvs_filter(&mut self) {
-        let served = [
-            SetName::LoadBalancer,
-            SetName::ClusterIp,
-            SetName::ExternalIp,
-            SetName::ExternalIpLocal,
-        ];
+        let served =
+            [SetName::LoadBalancer, SetName::ClusterIp, SetName::ExternalIp, SetName::ExternalIpLocal];
         for name in served {
             let set = self.set(name, "dst,dst");
             self.rule(IPVS_FILTER, format!("{set} -j RETURN"));

@@ -2,7 +2,7 @@
 
 use model::Family;
 
-use super::{Rule, Table, TableRules, Writer};
+use super::{Rule, Table, TableRules, Writer, commented};
 use crate::{LocalDetector, Options, SetName};
 
 const SERVICES: &str = "KUBE-SERVICES";
@@ -57,7 +57,7 @@ impl Writer<'_> {
         let everything = self.commented_set(SetName::ClusterIp, "dst,dst");
         let text = match self.options.local_detector.get(self.family) {
             _ if self.options.masquerade_all => everything,
-            Some(LocalDetector::Cidr(cidr)) => format!("! -s {cidr} {everything}"),
+            Some(LocalDetector::Cidr(cidr)) => format!("! -s {} {everything}", cidr.trunc()),
             Some(LocalDetector::Interface(name)) => format!("! -i {name} {everything}"),
             Some(LocalDetector::InterfacePrefix(prefix)) => format!("! -i {prefix}+ {everything}"),
             // Only what a process of this node sends: its source is then the cluster IP itself, which is
@@ -70,15 +70,13 @@ impl Writer<'_> {
     /// Traffic to an external IP that came from outside this machine, or that arrived at its destination.
     fn accept_external(&mut self, name: SetName) {
         let set = self.commented_set(name, "dst,dst");
-        let not_bridged = if self.options.bridge_netfilter {
-            " -m physdev ! --physdev-is-in"
+        let outside = "-m addrtype ! --src-type LOCAL -j ACCEPT";
+        let outside = if self.options.bridge_netfilter {
+            format!("-m physdev ! --physdev-is-in {outside}")
         } else {
-            ""
+            outside.to_owned()
         };
-        self.rule(
-            SERVICES,
-            format!("{set}{not_bridged} -m addrtype ! --src-type LOCAL -j ACCEPT"),
-        );
+        self.rule(SERVICES, format!("{set} {outside}"));
         self.rule(SERVICES, format!("{set} -m addrtype --dst-type LOCAL -j ACCEPT"));
     }
 
@@ -92,12 +90,7 @@ impl Writer<'_> {
         let kinds = [
             ("tcp", SetName::NodePortLocalTcp, SetName::NodePortTcp, "dst"),
             ("udp", SetName::NodePortLocalUdp, SetName::NodePortUdp, "dst"),
-            (
-                "sctp",
-                SetName::NodePortLocalSctp,
-                SetName::NodePortSctp,
-                "dst,dst",
-            ),
+            ("sctp", SetName::NodePortLocalSctp, SetName::NodePortSctp, "dst,dst"),
         ];
         for (protocol, local, all, directions) in kinds {
             let keep_source = self.commented_set(local, directions);
@@ -112,11 +105,8 @@ impl Writer<'_> {
         self.rule(POSTROUTING, format!("{hairpin} -j MASQUERADE"));
         self.rule(POSTROUTING, format!("-m mark ! --mark {} -j RETURN", self.mark()));
         // Clears the mark, so that a packet that comes by once more is not masqueraded again.
-        self.rule(
-            POSTROUTING,
-            format!("-j MARK --set-xmark {:#x}/0x0", self.options.masquerade_mark),
-        );
-        let comment = "-m comment --comment \"kubernetes service traffic requiring SNAT\"";
+        self.rule(POSTROUTING, format!("-j MARK --set-xmark {:#x}/0x0", self.options.masquerade_mark));
+        let comment = commented("kubernetes service traffic requiring SNAT");
         self.rule(POSTROUTING, format!("{comment} -j MASQUERADE --random-fully"));
     }
 

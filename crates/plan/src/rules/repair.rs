@@ -21,21 +21,14 @@ type SavedChains<'a> = BTreeMap<&'a str, Vec<Vec<String>>>;
 /// Compares `expected` with `saved`, the output of `iptables-save` or `ip6tables-save`. `None` if nothing
 /// has to be done.
 pub fn repair(expected: &Ruleset, saved: &str) -> Option<Repair> {
-    let saved = parse(saved);
+    let saved = parse_saved(saved);
     let nothing = SavedChains::new();
-    let mut repair = Repair {
-        findings: Vec::new(),
-        input: String::new(),
-    };
+    let mut repair = Repair { findings: Vec::new(), input: String::new() };
     for table in &expected.tables {
         let chains = saved.get(table.table.to_string().as_str()).unwrap_or(&nothing);
         repair.add_table(table, chains);
     }
-    if repair.findings.is_empty() {
-        None
-    } else {
-        Some(repair)
-    }
+    if repair.findings.is_empty() { None } else { Some(repair) }
 }
 
 // === impl Repair ===
@@ -53,12 +46,7 @@ impl Repair {
             self.check_jump(table, jump, saved, &mut lines);
         }
         if !lines.is_empty() {
-            let _ = write!(
-                self.input,
-                "*{}\n{}COMMIT\n",
-                table.table,
-                declarations_first(&lines)
-            );
+            let _ = write!(self.input, "*{}\n{}COMMIT\n", table.table, declarations_first(&lines));
         }
     }
 
@@ -66,17 +54,14 @@ impl Repair {
     /// there.
     fn check_jump(&mut self, table: &TableRules, jump: &Rule, saved: &SavedChains<'_>, lines: &mut String) {
         let wanted = words(&jump.text);
-        let count = saved
-            .get(jump.chain)
-            .map_or(0, |rules| rules.iter().filter(|rule| **rule == wanted).count());
+        let count =
+            saved.get(jump.chain).map_or(0, |rules| rules.iter().filter(|rule| **rule == wanted).count());
         if count == 0 {
-            self.findings
-                .push(format!("{} {}: missing: {}", table.table, jump.chain, jump.text));
+            self.findings.push(format!("{} {}: missing: {}", table.table, jump.chain, jump.text));
             let _ = writeln!(lines, "-I {} {}", jump.chain, jump.text);
         }
         for _ in 1..count {
-            self.findings
-                .push(format!("{} {}: twice: {}", table.table, jump.chain, jump.text));
+            self.findings.push(format!("{} {}: twice: {}", table.table, jump.chain, jump.text));
             let _ = writeln!(lines, "-D {} {}", jump.chain, jump.text);
         }
     }
@@ -90,12 +75,8 @@ fn wrong_chains<'a>(
 ) -> Vec<&'a str> {
     let mut wrong = Vec::new();
     for chain in &table.chains {
-        let wanted: Vec<Vec<String>> = table
-            .rules
-            .iter()
-            .filter(|rule| rule.chain == *chain)
-            .map(|rule| words(&rule.text))
-            .collect();
+        let wanted: Vec<Vec<String>> =
+            table.rules.iter().filter(|rule| rule.chain == *chain).map(|rule| words(&rule.text)).collect();
         let reason = match saved.get(chain) {
             None => "missing",
             Some(rules) if *rules != wanted => "other rules than ours",
@@ -110,15 +91,11 @@ fn wrong_chains<'a>(
 /// A rule may jump only to a chain that was declared before it.
 fn declarations_first(lines: &str) -> String {
     let (declarations, rules): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with(':'));
-    declarations
-        .into_iter()
-        .chain(rules)
-        .flat_map(|line| [line, "\n"])
-        .collect()
+    declarations.into_iter().chain(rules).flat_map(|line| [line, "\n"]).collect()
 }
 
 /// Reads `iptables-save` output. Lines of unknown form are passed over: they belong to somebody else.
-fn parse(saved: &str) -> BTreeMap<&str, SavedChains<'_>> {
+fn parse_saved(saved: &str) -> BTreeMap<&str, SavedChains<'_>> {
     let mut tables: BTreeMap<&str, SavedChains<'_>> = BTreeMap::new();
     let mut current = "";
     for line in saved.lines().map(str::trim) {
@@ -127,13 +104,9 @@ fn parse(saved: &str) -> BTreeMap<&str, SavedChains<'_>> {
         } else if let Some(declaration) = line.strip_prefix(':') {
             let chain = declaration.split(' ').next().unwrap_or_default();
             tables.entry(current).or_default().entry(chain).or_default();
-        } else if let Some((chain, text)) = line.strip_prefix("-A ").and_then(|rule| rule.split_once(' ')) {
-            tables
-                .entry(current)
-                .or_default()
-                .entry(chain)
-                .or_default()
-                .push(words(text));
+        } else if let Some(rule) = line.strip_prefix("-A ") {
+            let (chain, text) = rule.split_once(' ').unwrap_or((rule, ""));
+            tables.entry(current).or_default().entry(chain).or_default().push(words(text));
         }
     }
     tables
