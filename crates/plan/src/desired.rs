@@ -1,15 +1,19 @@
 //! The sum of what all Services contribute.
 
-use std::collections::{BTreeSet, HashMap};
-use std::hash::Hash;
+mod shares;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use model::ObjectKey;
+use model::{ObjectKey, Service};
 
-use crate::{Member, Operation, ServicePlan, State, VirtualServerKey, difference};
+use crate::{Member, Operation, ServicePlan, State, VirtualServer, VirtualServerKey, difference};
 
-/// The state that the kernel should have, with the owners of every element. Replacing the plan of one
-/// Service costs what that Service holds.
+use self::shares::Shares;
+
+/// The state that the kernel should have, with the owners of every element. Replacing what some Services
+/// contribute costs what these Services hold.
 #[derive(Debug, Default)]
 pub struct Desired {
     contributions: HashMap<ObjectKey, Contribution>,
@@ -19,20 +23,19 @@ pub struct Desired {
     addresses: Shares<IpAddr>,
 }
 
-#[derive(Debug)]
-struct Contribution {
-    created: i64,
-    plan: ServicePlan,
+/// What one Service contributes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contribution {
+    /// Its place among those that claim the same address and port: [`Service::seniority`].
+    pub seniority: (i64, ObjectKey),
+    /// What it asks for.
+    pub plan: ServicePlan,
 }
 
-/// How many owners an element has beyond the first. Most elements have one, and need no entry.
-#[derive(Debug)]
-struct Shares<T>(HashMap<T, u32>);
-
-/// What replacing a Service's plan changed.
+/// What replacing contributions changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
-    /// The steps for the kernel.
+    /// The steps for the kernel, in order.
     pub operations: Vec<Operation>,
     /// Virtual servers that several Services claim now, and whose claimants changed.
     pub conflicts: Vec<Conflict>,
@@ -49,6 +52,20 @@ pub struct Conflict {
     pub winner: ObjectKey,
     /// Who is not, in the order in which they would follow.
     pub losers: Vec<ObjectKey>,
+}
+
+/// The elements that a batch of replacements touches, as they were before it.
+#[derive(Default)]
+struct Before {
+    claims: BTreeMap<VirtualServerKey, Claim>,
+    members: BTreeMap<Member, bool>,
+    addresses: BTreeMap<IpAddr, bool>,
+}
+
+/// Who claimed a virtual server, and what stood there.
+struct Claim {
+    claimants: Vec<ObjectKey>,
+    server: Option<Arc<VirtualServer>>,
 }
 
 // === impl Desired ===
@@ -69,148 +86,122 @@ impl Desired {
         self.contributions.keys()
     }
 
-    /// Replaces what the Service `key` contributes; `None` when it is gone. `created` is its creation time.
-    pub fn replace(&mut self, key: &ObjectKey, created: i64, plan: Option<ServicePlan>) -> Replaced {
-        let old = self.contributions.remove(key);
-        let old_plan = old.map(|contribution| contribution.plan).unwrap_or_default();
-        let new_plan = plan.clone().unwrap_or_default();
-        if let Some(plan) = plan {
-            self.contributions
-                .insert(key.clone(), Contribution { created, plan });
-        }
-        let touched: BTreeSet<VirtualServerKey> = old_plan
-            .virtual_servers
-            .keys()
-            .chain(new_plan.virtual_servers.keys())
-            .copied()
-            .collect();
-        let (mut before, mut after) = (State::default(), State::default());
-        let mut replaced = Replaced::default();
-        for server in touched {
-            before.virtual_servers.extend(self.current(server));
-            self.claim(key, server, &new_plan, &mut replaced);
-            after.virtual_servers.extend(self.current(server));
-        }
-        let members = self
-            .members
-            .exchange(&mut self.state.members, &old_plan.members, &new_plan.members);
-        (before.members, after.members) = members;
-        let addresses = self.addresses.exchange(
-            &mut self.state.addresses,
-            &old_plan.addresses,
-            &new_plan.addresses,
-        );
-        (before.addresses, after.addresses) = addresses;
-        replaced.operations = difference(&before, &after);
-        replaced
-    }
-
     /// The Services that claim `server`, the served one first.
     pub fn claimants(&self, server: &VirtualServerKey) -> &[ObjectKey] {
         self.claims.get(server).map_or(&[], Vec::as_slice)
     }
 
-    fn current(
-        &self,
-        key: VirtualServerKey,
-    ) -> Option<(VirtualServerKey, std::sync::Arc<crate::VirtualServer>)> {
-        self.state
-            .virtual_servers
-            .get(&key)
-            .map(|server| (key, server.clone()))
+    /// Replaces what some Services contribute; `None` for one that is gone. What passes from one of them to
+    /// another is changed in place.
+    pub fn replace(
+        &mut self,
+        replacements: impl IntoIterator<Item = (ObjectKey, Option<Contribution>)>,
+    ) -> Replaced {
+        let mut before = Before::default();
+        for (key, contribution) in replacements {
+            if self.contributions.get(&key) != contribution.as_ref() {
+                self.exchange(&key, contribution, &mut before);
+            }
+        }
+        self.changes_since(before)
     }
 
-    /// Renews the claim of the Service `key` on `server` and puts the winner's plan into the state.
-    fn claim(
-        &mut self,
-        key: &ObjectKey,
-        server: VirtualServerKey,
-        plan: &ServicePlan,
-        replaced: &mut Replaced,
-    ) {
-        let previous = self.claims.remove(&server).unwrap_or_default();
-        let mut claimants: Vec<ObjectKey> = previous.iter().filter(|other| *other != key).cloned().collect();
-        if plan.virtual_servers.contains_key(&server) {
+    fn exchange(&mut self, key: &ObjectKey, contribution: Option<Contribution>, before: &mut Before) {
+        let old = match contribution {
+            Some(contribution) => self.contributions.insert(key.clone(), contribution),
+            None => self.contributions.remove(key),
+        };
+        let nothing = ServicePlan::default();
+        let old = old.as_ref().map_or(&nothing, |contribution| &contribution.plan);
+        let new = self.contributions.get(key).map(|contribution| &contribution.plan);
+        let new = new.unwrap_or(&nothing);
+        self.members.exchange(&mut self.state.members, &old.members, &new.members, &mut before.members);
+        self.addresses.exchange(
+            &mut self.state.addresses,
+            &old.addresses,
+            &new.addresses,
+            &mut before.addresses,
+        );
+        let [old, new] = [old, new].map(|plan| plan.virtual_servers.keys().copied());
+        for server in old.chain(new).collect::<BTreeSet<VirtualServerKey>>() {
+            before.claims.entry(server).or_insert_with(|| Claim {
+                claimants: self.claimants(&server).to_vec(),
+                server: self.state.virtual_servers.get(&server).cloned(),
+            });
+            self.renew_claim(key, server);
+        }
+    }
+
+    /// Puts the Service `key` in or out of line for `server`, as its plan says, and serves who is first.
+    fn renew_claim(&mut self, key: &ObjectKey, server: VirtualServerKey) {
+        let mut claimants = self.claims.remove(&server).unwrap_or_default();
+        claimants.retain(|other| other != key);
+        if self.planned(key, &server).is_some() {
             claimants.push(key.clone());
         }
-        claimants.sort_by_key(|claimant| (self.created(claimant), claimant.clone()));
-        let winner = claimants
-            .first()
-            .and_then(|winner| self.contributions.get(winner));
-        match winner.and_then(|contribution| contribution.plan.virtual_servers.get(&server)) {
-            Some(planned) => self.state.virtual_servers.insert(server, planned.clone()),
+        let seniority = |claimant: &ObjectKey| self.contributions.get(claimant).map(|c| &c.seniority);
+        claimants.sort_by(|one, other| seniority(one).cmp(&seniority(other)));
+        let planned = claimants.first().and_then(|first| self.planned(first, &server));
+        match planned.cloned() {
+            Some(planned) => self.state.virtual_servers.insert(server, planned),
             None => self.state.virtual_servers.remove(&server),
         };
-        match claimants.as_slice() {
-            [winner, losers @ ..] if !losers.is_empty() && claimants != previous => {
-                replaced.conflicts.push(Conflict {
-                    key: server,
-                    winner: winner.clone(),
-                    losers: losers.to_vec(),
-                });
-            }
-            [_] | [] if previous.len() > 1 => replaced.resolved.push(server),
-            _ => {}
-        }
         if !claimants.is_empty() {
             self.claims.insert(server, claimants);
         }
     }
 
-    fn created(&self, key: &ObjectKey) -> i64 {
-        self.contributions
-            .get(key)
-            .map_or(i64::MAX, |contribution| contribution.created)
+    fn planned(&self, key: &ObjectKey, server: &VirtualServerKey) -> Option<&Arc<VirtualServer>> {
+        self.plan(key)?.virtual_servers.get(server)
+    }
+
+    fn changes_since(&self, before: Before) -> Replaced {
+        let mut replaced = Replaced::default();
+        let (mut old, mut new) = (State::default(), State::default());
+        for (key, claim) in before.claims {
+            replaced.compare_claims(key, &claim.claimants, self.claimants(&key));
+            let server = self.state.virtual_servers.get(&key);
+            new.virtual_servers.extend(server.map(|server| (key, Arc::clone(server))));
+            old.virtual_servers.extend(claim.server.map(|server| (key, server)));
+        }
+        (old.members, new.members) = then_and_now(before.members, &self.state.members);
+        (old.addresses, new.addresses) = then_and_now(before.addresses, &self.state.addresses);
+        replaced.operations = difference(&old, &new);
+        replaced
     }
 }
 
-// === impl Shares ===
+/// Which of the touched elements were there before, and which are there now.
+fn then_and_now<T: Copy + Ord>(
+    touched: BTreeMap<T, bool>,
+    total: &BTreeSet<T>,
+) -> (BTreeSet<T>, BTreeSet<T>) {
+    let now = touched.keys().filter(|element| total.contains(element)).copied().collect();
+    let then = touched.into_iter().filter_map(|(element, present)| present.then_some(element));
+    (then.collect(), now)
+}
 
-impl<T> Default for Shares<T> {
-    fn default() -> Self {
-        Shares(HashMap::new())
+// === impl Contribution ===
+
+impl Contribution {
+    /// What `service` contributes by `plan`.
+    pub fn new(service: &Service, plan: ServicePlan) -> Self {
+        Contribution { seniority: service.seniority(), plan }
     }
 }
 
-impl<T: Copy + Ord + Hash> Shares<T> {
-    /// Takes the elements `old` from `total` and puts `new` into it, and gives the touched elements as they
-    /// stood in `total` before and after.
-    fn exchange(
-        &mut self,
-        total: &mut BTreeSet<T>,
-        old: &BTreeSet<T>,
-        new: &BTreeSet<T>,
-    ) -> (BTreeSet<T>, BTreeSet<T>) {
-        let touched: BTreeSet<T> = old.symmetric_difference(new).copied().collect();
-        let before = touched
-            .iter()
-            .filter(|element| total.contains(element))
-            .copied()
-            .collect();
-        for element in new.difference(old) {
-            if !total.insert(*element) {
-                *self.0.entry(*element).or_default() += 1;
-            }
-        }
-        for element in old.difference(new) {
-            self.release(total, element);
-        }
-        let after = touched
-            .into_iter()
-            .filter(|element| total.contains(element))
-            .collect();
-        (before, after)
-    }
+// === impl Replaced ===
 
-    fn release(&mut self, total: &mut BTreeSet<T>, element: &T) {
-        match self.0.get_mut(element) {
-            Some(others) if *others > 1 => *others -= 1,
-            Some(_) => {
-                self.0.remove(element);
-            }
-            None => {
-                total.remove(element);
-            }
+impl Replaced {
+    fn compare_claims(&mut self, key: VirtualServerKey, before: &[ObjectKey], now: &[ObjectKey]) {
+        let contested = now.len() > 1;
+        if let [winner, losers @ ..] = now
+            && contested
+            && before != now
+        {
+            self.conflicts.push(Conflict { key, winner: winner.clone(), losers: losers.to_vec() });
+        } else if before.len() > 1 && !contested {
+            self.resolved.push(key);
         }
     }
 }

@@ -36,62 +36,25 @@ pub enum Operation {
 /// answers only when it can be served. What is removed goes the other way round.
 pub fn difference(before: &State, after: &State) -> Vec<Operation> {
     let mut operations = Vec::new();
-    operations.extend(
-        after
-            .members
-            .difference(&before.members)
-            .copied()
-            .map(Operation::AddMember),
-    );
+    operations.extend(after.members.difference(&before.members).copied().map(Operation::AddMember));
     for (key, server) in &after.virtual_servers {
         match before.virtual_servers.get(key) {
             Some(previous) => compare_virtual_server(*key, previous, server, &mut operations),
             None => add_virtual_server(*key, server, &mut operations),
         }
     }
-    operations.extend(
-        after
-            .addresses
-            .difference(&before.addresses)
-            .copied()
-            .map(Operation::BindAddress),
-    );
-    operations.extend(
-        before
-            .addresses
-            .difference(&after.addresses)
-            .copied()
-            .map(Operation::UnbindAddress),
-    );
-    let gone = before
-        .virtual_servers
-        .keys()
-        .filter(|key| !after.virtual_servers.contains_key(key));
+    operations.extend(after.addresses.difference(&before.addresses).copied().map(Operation::BindAddress));
+    operations.extend(before.addresses.difference(&after.addresses).copied().map(Operation::UnbindAddress));
+    let gone = before.virtual_servers.keys().filter(|key| !after.virtual_servers.contains_key(key));
     operations.extend(gone.copied().map(Operation::RemoveVirtualServer));
-    operations.extend(
-        before
-            .members
-            .difference(&after.members)
-            .copied()
-            .map(Operation::RemoveMember),
-    );
-    in_order(operations)
-}
-
-/// Sorts operations of several Services into the order that [`difference`] promises.
-pub fn in_order(mut operations: Vec<Operation>) -> Vec<Operation> {
+    operations.extend(before.members.difference(&after.members).copied().map(Operation::RemoveMember));
     operations.sort_by_key(Operation::phase);
     operations
 }
 
 fn add_virtual_server(key: VirtualServerKey, server: &VirtualServer, operations: &mut Vec<Operation>) {
     operations.push(Operation::AddVirtualServer(key, server.config));
-    operations.extend(
-        server
-            .real_servers
-            .iter()
-            .map(|real| Operation::AddRealServer(key, *real)),
-    );
+    operations.extend(server.real_servers.iter().map(|real| Operation::AddRealServer(key, *real)));
 }
 
 fn compare_virtual_server(
@@ -110,10 +73,7 @@ fn compare_virtual_server(
             None => operations.push(Operation::AddRealServer(key, *real)),
         }
     }
-    let gone = before
-        .real_servers
-        .iter()
-        .filter(|real| find(&after.real_servers, real).is_none());
+    let gone = before.real_servers.iter().filter(|real| find(&after.real_servers, real).is_none());
     operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real)));
 }
 

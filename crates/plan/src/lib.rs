@@ -19,7 +19,7 @@ pub mod set;
 pub mod state;
 pub mod virtual_server;
 
-pub use desired::{Conflict, Desired, Replaced};
+pub use desired::{Conflict, Contribution, Desired, Replaced};
 pub use difference::{Operation, difference};
 pub use options::{LocalDetector, Options};
 pub use planner::{Planner, Update};
@@ -31,3 +31,6 @@ pub use virtual_server::{RealServer, VirtualServer, VirtualServerConfig, Virtual
 
 /// The dummy interface that carries the service addresses.
 pub const INTERFACE: &str = "kube-ipvs0";
+
+#[cfg(test)]
+mod testing;

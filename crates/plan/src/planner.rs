@@ -1,11 +1,13 @@
 //! Planning over time: the desired state follows the cluster, one Service at a time.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use model::{Cluster, ObjectKey};
 
-use crate::difference::in_order;
-use crate::{Conflict, Desired, Operation, Options, Scheduler, State, VirtualServerKey, plan_service};
+use crate::{
+    Conflict, Contribution, Desired, Operation, Options, Scheduler, State, VirtualServerKey, plan_service,
+};
 
 const DNS_PORT: u16 = 53;
 
@@ -34,10 +36,7 @@ pub struct Update {
 impl Planner {
     /// A planner that has planned nothing yet.
     pub fn new(options: Options) -> Self {
-        Planner {
-            options,
-            desired: Desired::default(),
-        }
+        Planner { options, desired: Desired::default() }
     }
 
     /// The options in force.
@@ -52,35 +51,43 @@ impl Planner {
 
     /// Plans one Service again.
     pub fn update(&mut self, cluster: &Cluster, key: &ObjectKey) -> Update {
-        let mut update = Update::default();
-        self.replan(cluster, key, &mut update);
-        update
+        self.update_all(cluster, [key])
     }
 
-    /// Plans some Services again.
+    /// Plans some Services again, as one step for the kernel.
     pub fn update_all<'a>(
         &mut self,
         cluster: &Cluster,
         keys: impl IntoIterator<Item = &'a ObjectKey>,
     ) -> Update {
+        let keys: BTreeSet<&ObjectKey> = keys.into_iter().collect();
         let mut update = Update::default();
+        let mut contributions = Vec::with_capacity(keys.len());
         for key in keys {
-            self.replan(cluster, key, &mut update);
+            let contribution = cluster
+                .service(key)
+                .map(|service| Contribution::new(service, plan_service(service, cluster, &self.options)));
+            let warnings = contribution.as_ref().map_or(&[][..], |contribution| &contribution.plan.warnings);
+            if warnings != self.warnings(key) {
+                update.warnings.push((key.clone(), warnings.to_vec()));
+            }
+            contributions.push((key.clone(), contribution));
         }
-        update.operations = in_order(update.operations);
+        let replaced = self.desired.replace(contributions);
+        update.operations = replaced.operations;
+        update.conflicts = replaced.conflicts;
+        update.resolved = replaced.resolved;
         update
     }
 
     /// Plans every Service again, for a change of the node or of the options.
     pub fn rebuild(&mut self, cluster: &Cluster) -> Update {
-        let mut keys: Vec<ObjectKey> = self.desired.services().cloned().collect();
-        keys.extend(cluster.services().map(|service| service.key.clone()));
-        keys.sort();
-        keys.dedup();
-        self.update_all(cluster, &keys)
+        let known: Vec<ObjectKey> = self.desired.services().cloned().collect();
+        let present = cluster.services().map(|service| &service.key);
+        self.update_all(cluster, known.iter().chain(present))
     }
 
-    /// Notes that the kernel lacks `scheduler` and plans the Services that use it again.
+    /// Notes that the kernel lacks `scheduler` and plans every Service again, if that is news.
     pub fn without_scheduler(&mut self, cluster: &Cluster, scheduler: Scheduler) -> Update {
         if !self.options.unavailable.insert(scheduler) {
             return Update::default();
@@ -91,19 +98,13 @@ impl Planner {
     /// The part of the desired state that has to stand first: what the control plane and name resolution
     /// need, since everything else on a node waits for them.
     pub fn urgent(&self) -> State {
-        let mut urgent: Vec<&ObjectKey> = self
-            .desired
-            .services()
-            .filter(|key| self.is_urgent(key))
-            .collect();
+        let mut urgent: Vec<&ObjectKey> = self.desired.services().filter(|key| self.is_urgent(key)).collect();
         urgent.sort();
         let mut state = State::default();
         for plan in urgent.into_iter().filter_map(|key| self.desired.plan(key)) {
             for key in plan.virtual_servers.keys() {
                 let server = self.desired.state().virtual_servers.get(key);
-                state
-                    .virtual_servers
-                    .extend(server.map(|server| (*key, Arc::clone(server))));
+                state.virtual_servers.extend(server.map(|server| (*key, Arc::clone(server))));
             }
             state.members.extend(plan.members.iter().copied());
             state.addresses.extend(plan.addresses.iter().copied());
@@ -124,26 +125,8 @@ impl Planner {
         }
     }
 
-    fn replan(&mut self, cluster: &Cluster, key: &ObjectKey, update: &mut Update) {
-        let service = cluster.service(key);
-        let created = service.and_then(|service| service.created).unwrap_or(i64::MAX);
-        let plan = service.map(|_| plan_service(cluster, key, &self.options));
-        let old_warnings = self
-            .desired
-            .plan(key)
-            .map(|plan| plan.warnings.clone())
-            .unwrap_or_default();
-        let new_warnings = plan
-            .as_ref()
-            .map(|plan| plan.warnings.clone())
-            .unwrap_or_default();
-        if old_warnings != new_warnings {
-            update.warnings.push((key.clone(), new_warnings));
-        }
-        let replaced = self.desired.replace(key, created, plan);
-        update.operations.extend(replaced.operations);
-        update.conflicts.extend(replaced.conflicts);
-        update.resolved.extend(replaced.resolved);
+    fn warnings(&self, key: &ObjectKey) -> &[String] {
+        self.desired.plan(key).map_or(&[], |plan| &plan.warnings)
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Scheduling {
 struct Weights {
     by_node: BTreeMap<Arc<str>, u32>,
     by_zone: BTreeMap<Arc<str>, u32>,
+    /// Whether any of them was given, rather than put in for one that could not be read.
+    given: bool,
 }
 
 // === impl Scheduling ===
@@ -44,12 +46,8 @@ impl Scheduling {
         options: &Options,
     ) -> Scheduling {
         let mut warnings = Vec::new();
-        let weights = hints
-            .weights
-            .as_deref()
-            .map(|text| Weights::parse(text, &mut warnings));
-        let weights = weights.unwrap_or_default();
-        let mut weighted = !weights.is_empty();
+        let weights = Weights::parse(hints.weights.as_deref().unwrap_or_default(), &mut warnings);
+        let mut weighted = weights.given;
         for slice in slices {
             match slice.weight.as_deref().map(parse_weight) {
                 Some(Ok(_)) => weighted = true,
@@ -63,12 +61,7 @@ impl Scheduling {
         }
         let scheduler = choose(hints.scheduler.as_deref(), weighted, options, &mut warnings);
         let flags = choose_flags(hints.flags.as_deref(), scheduler, &mut warnings);
-        Scheduling {
-            scheduler,
-            flags,
-            weights,
-            warnings,
-        }
+        Scheduling { scheduler, flags, weights, warnings }
     }
 
     /// The weight of an endpoint: its slice's, else its node's, else its zone's, else 1.
@@ -76,18 +69,8 @@ impl Scheduling {
         if let Some(text) = candidate.weight {
             return parse_weight(text).unwrap_or(DEFAULT_WEIGHT);
         }
-        let by_node = candidate
-            .endpoint
-            .node
-            .as_ref()
-            .and_then(|node| self.weights.by_node.get(node));
-        let by_zone = || {
-            candidate
-                .endpoint
-                .zone
-                .as_ref()
-                .and_then(|zone| self.weights.by_zone.get(zone))
-        };
+        let by_node = candidate.endpoint.node.as_ref().and_then(|node| self.weights.by_node.get(node));
+        let by_zone = || candidate.endpoint.zone.as_ref().and_then(|zone| self.weights.by_zone.get(zone));
         by_node.or_else(by_zone).copied().unwrap_or(DEFAULT_WEIGHT)
     }
 }
@@ -99,9 +82,8 @@ fn choose(asked: Option<&str>, weighted: bool, options: &Options, warnings: &mut
         Some(Ok(scheduler)) => scheduler,
         Some(Err(unknown)) => {
             let default = available(options.scheduler, options);
-            warnings.push(format!(
-                "annotation kube-ipvs.io/scheduler: {unknown}; the default {default} is used"
-            ));
+            warnings
+                .push(format!("annotation kube-ipvs.io/scheduler: {unknown}; the default {default} is used"));
             return default;
         }
         None if weighted => Scheduler::Wrr,
@@ -119,23 +101,15 @@ fn choose(asked: Option<&str>, weighted: bool, options: &Options, warnings: &mut
 
 /// `scheduler`, or `rr` if this kernel lacks it.
 fn available(scheduler: Scheduler, options: &Options) -> Scheduler {
-    if options.unavailable.contains(&scheduler) {
-        Scheduler::Rr
-    } else {
-        scheduler
-    }
+    if options.unavailable.contains(&scheduler) { Scheduler::Rr } else { scheduler }
 }
 
+/// The flags that the annotation names. An empty one asks for none; one that names nothing usable is ignored.
 fn choose_flags(asked: Option<&str>, scheduler: Scheduler, warnings: &mut Vec<String>) -> u32 {
-    let Some(asked) = asked else {
-        return scheduler.default_flags();
-    };
+    let names = asked.unwrap_or_default().split([',', ' ']);
+    let names: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
     let mut bits = 0;
-    for name in asked
-        .split([',', ' '])
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-    {
+    for name in &names {
         match SchedulerFlag::by_name(name) {
             Some(flag) if flag.scheduler == scheduler => bits |= flag.bit,
             Some(flag) => warnings.push(format!(
@@ -144,10 +118,13 @@ fn choose_flags(asked: Option<&str>, scheduler: Scheduler, warnings: &mut Vec<St
                 flag.scheduler
             )),
             None => warnings.push(format!(
-                "annotation kube-ipvs.io/scheduler-flags: {name:?} is no flag; use sh-port, sh-fallback, \
-                 mh-port or mh-fallback"
+                "annotation kube-ipvs.io/scheduler-flags: {name:?} is no flag and is ignored; use sh-port, \
+                 sh-fallback, mh-port or mh-fallback"
             )),
         }
+    }
+    if asked.is_none() || (bits == 0 && !names.is_empty()) {
+        return scheduler.default_flags();
     }
     bits
 }
@@ -167,34 +144,36 @@ impl Weights {
         let mut weights = Weights::default();
         for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
             if let Err(reason) = weights.parse_item(item) {
-                warnings.push(format!(
-                    "annotation kube-ipvs.io/weights: {reason}; the endpoints meant by it count as \
-                     {DEFAULT_WEIGHT}"
-                ));
+                warnings.push(format!("annotation kube-ipvs.io/weights: {reason}"));
             }
         }
         weights
     }
 
+    /// Takes in one item. A place whose weight cannot be read gets the default one: what is said of a zone
+    /// must not reach a node that was meant to have a weight of its own.
     fn parse_item(&mut self, item: &str) -> Result<(), String> {
-        let form = || format!("{item:?} is not of the form zone=NAME:WEIGHT or node=NAME:WEIGHT");
+        let form =
+            || format!("{item:?} is not of the form zone=NAME:WEIGHT or node=NAME:WEIGHT; it is ignored");
         let (place, weight) = item.rsplit_once(':').ok_or_else(form)?;
         let (kind, name) = place.split_once('=').ok_or_else(form)?;
+        let name = name.trim();
         let by_place = match kind.trim() {
-            "node" => &mut self.by_node,
-            "zone" => &mut self.by_zone,
+            "node" if !name.is_empty() => &mut self.by_node,
+            "zone" if !name.is_empty() => &mut self.by_zone,
             _ => return Err(form()),
         };
-        let name = name.trim();
-        if name.is_empty() {
-            return Err(form());
+        match parse_weight(weight) {
+            Ok(weight) => {
+                by_place.insert(name.into(), weight);
+                self.given = true;
+                Ok(())
+            }
+            Err(reason) => {
+                by_place.insert(name.into(), DEFAULT_WEIGHT);
+                Err(format!("{place}: {reason}; its endpoints count as {DEFAULT_WEIGHT}"))
+            }
         }
-        by_place.insert(name.into(), parse_weight(weight)?);
-        Ok(())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.by_node.is_empty() && self.by_zone.is_empty()
     }
 }
 

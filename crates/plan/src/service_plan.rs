@@ -1,10 +1,10 @@
 //! What one Service contributes to the kernel of this node.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Candidate, Cluster, Family, ObjectKey, Selection, Service, ServicePort, Vantage};
+use model::{Candidate, Cluster, Family, Selection, Service, ServicePort, Vantage};
 
 use crate::scheduling::Scheduling;
 use crate::{
@@ -36,30 +36,26 @@ struct Path<'a> {
     bound: bool,
 }
 
-/// Plans the Service `key` of `cluster`; nothing if there is no such Service.
-pub fn plan_service(cluster: &Cluster, key: &ObjectKey, options: &Options) -> ServicePlan {
+/// Plans `service`, whose endpoints and node are taken from `cluster`. A Service without an address of a
+/// served family contributes nothing.
+pub fn plan_service(service: &Service, cluster: &Cluster, options: &Options) -> ServicePlan {
     let mut plan = ServicePlan::default();
-    let Some(service) = cluster.service(key) else {
+    let served: Vec<(Family, IpAddr)> = options
+        .families
+        .iter()
+        .filter_map(|family| Some((*family, service.proxied_cluster_ip(*family)?)))
+        .collect();
+    if served.is_empty() {
         return plan;
-    };
-    let mut scheduling = Scheduling::of(&service.scheduling, cluster.slices(key), options);
+    }
+    let mut scheduling = Scheduling::of(&service.scheduling, cluster.slices(&service.key), options);
     plan.warnings.append(&mut scheduling.warnings);
-    let vantage = Vantage {
-        node: cluster.node_name(),
-        zone: cluster.node().and_then(|node| node.zone.as_deref()),
-    };
-    for family in options.families.iter().copied() {
-        let Some(cluster_ip) = service.proxied_cluster_ip(family) else {
-            continue;
-        };
-        if cluster_ip.is_unspecified() || cluster_ip.is_multicast() {
-            plan.warnings.push(format!(
-                "cluster IP {cluster_ip} is no address of a single host; it is not served"
-            ));
-            continue;
-        }
+    let vantage =
+        Vantage { node: cluster.node_name(), zone: cluster.node().and_then(|node| node.zone.as_deref()) };
+    for (family, cluster_ip) in served {
         for port in &service.ports {
-            let selection = Selection::of(service, port, family, cluster.slices(key), vantage);
+            let slices = cluster.slices(&service.key);
+            let selection = Selection::of(service, port, family, slices, vantage);
             plan.add_hairpin_entries(port, family, &selection);
             for path in paths(service, port, cluster_ip, &selection) {
                 plan.add_path(&path, service, port, &scheduling);
@@ -76,18 +72,10 @@ fn paths<'a>(
     cluster_ip: IpAddr,
     selection: &'a Selection<'a>,
 ) -> Vec<Path<'a>> {
-    let endpoints = if service.internal_policy_is_local() {
-        &selection.local
-    } else {
-        &selection.cluster
-    };
-    vec![Path {
-        address: cluster_ip,
-        port: port.port,
-        endpoints,
-        set: SetName::ClusterIp,
-        bound: true,
-    }]
+    // If the Service is also reachable from outside and this node has no endpoint, kube-proxy's IPVS mode
+    // breaks the policy and uses every endpoint. Its other modes drop such traffic, and so does this one.
+    let endpoints = if service.internal_policy_is_local() { &selection.local } else { &selection.cluster };
+    vec![Path { address: cluster_ip, port: port.port, endpoints, set: SetName::ClusterIp, bound: true }]
 }
 
 // === impl ServicePlan ===
@@ -97,12 +85,7 @@ impl ServicePlan {
     /// connections outlive it.
     fn add_hairpin_entries(&mut self, port: &ServicePort, family: Family, selection: &Selection<'_>) {
         for candidate in &selection.on_this_node {
-            let entry = Entry::IpPortIp(
-                candidate.address,
-                port.protocol,
-                candidate.port,
-                candidate.address,
-            );
+            let entry = Entry::IpPortIp(candidate.address, port.protocol, candidate.port, candidate.address);
             self.members.insert(Member::new(SetName::LoopBack, family, entry));
         }
     }
@@ -112,33 +95,31 @@ impl ServicePlan {
         let entry = Entry::IpPort(path.address, port.protocol, path.port);
         self.members.insert(Member::new(path.set, family, entry));
         if path.bound {
-            self.members
-                .insert(Member::new(SetName::IpvsIps, family, Entry::Ip(path.address)));
+            self.members.insert(Member::new(SetName::IpvsIps, family, Entry::Ip(path.address)));
             self.addresses.insert(path.address);
         }
-        let key = VirtualServerKey {
-            address: path.address,
-            port: path.port,
-            protocol: port.protocol,
-        };
-        let config = VirtualServerConfig {
+        let key = VirtualServerKey { address: path.address, port: path.port, protocol: port.protocol };
+        match self.virtual_servers.entry(key) {
+            btree_map::Entry::Vacant(vacant) => {
+                vacant.insert(Arc::new(virtual_server(path, service, scheduling)));
+            }
+            btree_map::Entry::Occupied(_) => self.warnings.push(format!(
+                "port {:?}: {key} is already taken by another port of this Service, which keeps it",
+                port.name
+            )),
+        }
+    }
+}
+
+fn virtual_server(path: &Path<'_>, service: &Service, scheduling: &Scheduling) -> VirtualServer {
+    VirtualServer {
+        config: VirtualServerConfig {
             scheduler: Some(scheduling.scheduler),
             scheduler_flags: scheduling.flags,
             persistence: service.affinity_seconds,
             unusual: false,
-        };
-        let real_servers = path
-            .endpoints
-            .iter()
-            .map(|candidate| real_server(candidate, scheduling))
-            .collect();
-        let server = Arc::new(VirtualServer { config, real_servers });
-        if self.virtual_servers.insert(key, server).is_some() {
-            self.warnings.push(format!(
-                "port {:?}: {key} is asked for by another port as well",
-                port.name
-            ));
-        }
+        },
+        real_servers: path.endpoints.iter().map(|candidate| real_server(candidate, scheduling)).collect(),
     }
 }
 

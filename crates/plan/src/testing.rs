@@ -1,0 +1,251 @@
+//! What the tests share: clusters written as lines of text, states as text, and a kernel that carries out
+//! operations and refuses those that a real one would refuse.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{
+    Change, Cluster, Endpoint, EndpointSlice, Family, Node, ObjectKey, PerFamily, Protocol, SchedulingHints,
+    Service, ServiceKind, ServicePort, SlicePort, TrafficPolicy,
+};
+
+use crate::{
+    Entry, Member, Operation, Options, Planner, RealServer, SetId, SetName, State, VirtualServer, print,
+};
+
+/// The node from which the tests look, in zone `z1`.
+pub(crate) const HERE: &str = "n1";
+
+/// A key of the namespace `shop`, or of another one that is written before a slash.
+pub(crate) fn key(text: &str) -> ObjectKey {
+    let (namespace, name) = text.split_once('/').unwrap_or(("shop", text));
+    ObjectKey::new(namespace, name)
+}
+
+/// A Service: its name, then in any order cluster IPs, ports as `http:80/TCP` or `80/TCP`, and settings as
+/// `affinity=600`, `created=5`, `external-ip=192.0.2.1`, `flags=sh-port`, `internal=Local`, `node-port=30080`
+/// (of the port before it), `scheduler=sh`, `type=ExternalName`, `weights=zone=z1:3`.
+pub(crate) fn service(text: &str) -> Service {
+    let mut words = text.split_whitespace();
+    let mut service = Service {
+        key: key(words.next().unwrap()),
+        created: None,
+        kind: ServiceKind::ClusterIp,
+        cluster_ips: PerFamily::default(),
+        ports: Vec::new(),
+        external_ips: Vec::new(),
+        load_balancer_ips: Vec::new(),
+        source_ranges: Vec::new(),
+        external_policy: TrafficPolicy::Cluster,
+        internal_policy: TrafficPolicy::Cluster,
+        affinity_seconds: None,
+        health_check_node_port: None,
+        scheduling: SchedulingHints::default(),
+    };
+    for word in words {
+        if let Some((name, value)) = word.split_once('=') {
+            set(&mut service, name, value);
+        } else if let Some((name, protocol, port)) = port(word) {
+            service.ports.push(ServicePort { name, protocol, port, node_port: None });
+        } else {
+            let ip = address(word);
+            *service.cluster_ips.get_mut(Family::of(&ip)) = Some(ip);
+        }
+    }
+    service
+}
+
+fn set(service: &mut Service, name: &str, value: &str) {
+    match name {
+        "affinity" => service.affinity_seconds = Some(value.parse().unwrap()),
+        "created" => service.created = Some(value.parse().unwrap()),
+        "external-ip" => service.external_ips.push(address(value)),
+        "flags" => service.scheduling.flags = Some(value.into()),
+        "internal" if value == "Local" => service.internal_policy = TrafficPolicy::Local,
+        "node-port" => service.ports.last_mut().unwrap().node_port = Some(value.parse().unwrap()),
+        "scheduler" => service.scheduling.scheduler = Some(value.into()),
+        "type" if value == "ExternalName" => service.kind = ServiceKind::ExternalName,
+        "weights" => service.scheduling.weights = Some(value.into()),
+        _ => panic!("{name}={value} is nothing that a Service has here"),
+    }
+}
+
+/// An EndpointSlice: its name, the name of its Service, then in any order ports as of a Service, `weight=5`,
+/// and endpoints as `10.244.1.5@n1`, with the zone as `10.244.1.5@n1,z1` and a state other than ready as
+/// `10.244.1.5@n1!unready`, `!terminating` (and still serving) or `!stopped` (terminating, not serving).
+pub(crate) fn slice(text: &str) -> EndpointSlice {
+    let mut words = text.split_whitespace();
+    let mut slice = EndpointSlice {
+        key: key(words.next().unwrap()),
+        service: words.next().unwrap().into(),
+        family: Family::V4,
+        ports: Vec::new(),
+        endpoints: Vec::new(),
+        weight: None,
+    };
+    for word in words {
+        if let Some(weight) = word.strip_prefix("weight=") {
+            slice.weight = Some(weight.into());
+        } else if let Some((name, protocol, port)) = port(word) {
+            slice.ports.push(SlicePort { name, protocol, port });
+        } else {
+            slice.endpoints.push(endpoint(word));
+        }
+    }
+    if let Some(first) = slice.endpoints.first() {
+        slice.family = Family::of(&first.address);
+    }
+    slice
+}
+
+fn endpoint(word: &str) -> Endpoint {
+    let (place, state) = word.split_once('!').unwrap_or((word, "ready"));
+    let (ip, place) = place.split_once('@').unwrap();
+    let (node, zone) = place.split_once(',').unwrap_or((place, ""));
+    let (ready, serving, terminating) = match state {
+        "ready" => (true, true, false),
+        "unready" => (false, false, false),
+        "terminating" => (false, true, true),
+        "stopped" => (false, false, true),
+        _ => panic!("{state:?} is no state of an endpoint"),
+    };
+    Endpoint {
+        address: address(ip),
+        ready,
+        serving,
+        terminating,
+        node: Some(node.into()),
+        zone: (!zone.is_empty()).then(|| zone.into()),
+        zone_hints: Vec::new(),
+        node_hints: Vec::new(),
+    }
+}
+
+/// Name, protocol and number of a word like `http:80/TCP`.
+fn port(word: &str) -> Option<(Arc<str>, Protocol, u16)> {
+    let (port, protocol) = word.split_once('/')?;
+    let (name, number) = port.split_once(':').unwrap_or(("", port));
+    let protocol = match protocol {
+        "TCP" => Protocol::Tcp,
+        "UDP" => Protocol::Udp,
+        "SCTP" => Protocol::Sctp,
+        _ => panic!("{protocol:?} is no protocol"),
+    };
+    Some((name.into(), protocol, number.parse().unwrap()))
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no address"))
+}
+
+/// The change that a line `service …`, `slice …`, `no-service NAME` or `no-slice NAME` tells of.
+pub(crate) fn change(line: &str) -> Change {
+    match line.trim().split_once(' ').unwrap() {
+        ("service", text) => Change::ServiceApplied(service(text)),
+        ("slice", text) => Change::SliceApplied(slice(text)),
+        ("no-service", name) => Change::ServiceRemoved(key(name)),
+        ("no-slice", name) => Change::SliceRemoved(key(name)),
+        _ => panic!("{line:?} is no change"),
+    }
+}
+
+/// A cluster, seen from [`HERE`], from lines as [`change`] takes them.
+pub(crate) fn cluster(lines: &str) -> Cluster {
+    let mut cluster = Cluster::new(HERE);
+    let node = Node { zone: Some("z1".into()), ..Node::named(HERE) };
+    cluster.apply(Change::NodeApplied(node));
+    for line in lines.lines().filter(|line| !line.trim().is_empty()) {
+        cluster.apply(change(line));
+    }
+    cluster
+}
+
+/// What is planned for a whole cluster.
+pub(crate) fn planned(cluster: &Cluster, options: &Options) -> State {
+    let mut planner = Planner::new(options.clone());
+    planner.rebuild(cluster);
+    planner.desired().state().clone()
+}
+
+/// A state as text: `ipvsadm -Sn`, the entries of `ipset save`, and the addresses in one line.
+pub(crate) fn text(state: &State) -> String {
+    let sets = print::ipset_save(state, &Options::default());
+    let entries = sets.lines().filter(|line| line.starts_with("add "));
+    let entries: String = entries.flat_map(|line| [line, "\n"]).collect();
+    let addresses: Vec<String> = state.addresses.iter().map(ToString::to_string).collect();
+    let bound = format!("bound: {}\n", addresses.join(" "));
+    format!("{}{entries}{bound}", print::ipvsadm_save(state))
+}
+
+/// Carries out operations as a kernel does: what is added must not be there yet, what is changed or removed
+/// must be, and a virtual server takes its real servers with it.
+pub(crate) fn apply(state: &mut State, operations: &[Operation]) {
+    for operation in operations {
+        let done = apply_one(state, operation);
+        assert!(done.is_some(), "the kernel refuses to {operation}");
+    }
+}
+
+fn apply_one(state: &mut State, operation: &Operation) -> Option<()> {
+    let done = |there: bool| there.then_some(());
+    match operation {
+        Operation::AddMember(member) => done(state.members.insert(*member)),
+        Operation::RemoveMember(member) => done(state.members.remove(member)),
+        Operation::BindAddress(address) => done(state.addresses.insert(*address)),
+        Operation::UnbindAddress(address) => done(state.addresses.remove(address)),
+        Operation::RemoveVirtualServer(key) => state.virtual_servers.remove(key).map(drop),
+        Operation::AddVirtualServer(key, config) => {
+            let server = VirtualServer { config: *config, real_servers: Vec::new() };
+            let replaced = state.virtual_servers.insert(*key, Arc::new(server));
+            done(replaced.is_none())
+        }
+        Operation::SetVirtualServer(key, config) => {
+            let server = state.virtual_servers.get_mut(key)?;
+            Arc::make_mut(server).config = *config;
+            Some(())
+        }
+        Operation::AddRealServer(key, real) => {
+            let reals = &mut Arc::make_mut(state.virtual_servers.get_mut(key)?).real_servers;
+            let place = reals.binary_search_by_key(&real.key(), RealServer::key).err()?;
+            reals.insert(place, *real);
+            Some(())
+        }
+        Operation::SetRealServer(key, real) => {
+            let reals = &mut Arc::make_mut(state.virtual_servers.get_mut(key)?).real_servers;
+            let place = reals.binary_search_by_key(&real.key(), RealServer::key).ok()?;
+            reals[place] = *real;
+            Some(())
+        }
+        Operation::RemoveRealServer(key, real) => {
+            let reals = &mut Arc::make_mut(state.virtual_servers.get_mut(key)?).real_servers;
+            let place = reals.binary_search_by_key(&real.key(), RealServer::key).ok()?;
+            reals.remove(place);
+            Some(())
+        }
+    }
+}
+
+/// Fails unless every bound address answers: a virtual server stands behind it, the sets know it, and no
+/// packet to it is refused by the rule for unknown ports.
+pub(crate) fn assert_served(state: &State) {
+    let holds = |name, ip: &IpAddr, entry| state.members.contains(&Member::new(name, Family::of(ip), entry));
+    for ip in &state.addresses {
+        let served = state.virtual_servers.keys().any(|server| server.address == *ip);
+        assert!(served, "{ip} is bound before anything serves it");
+        assert!(holds(SetName::IpvsIps, ip, Entry::Ip(*ip)), "{ip} is bound but in no set");
+    }
+    for server in state.virtual_servers.keys() {
+        let entry = Entry::IpPort(server.address, server.protocol, server.port);
+        let known = holds(SetName::ClusterIp, &server.address, entry);
+        assert!(known, "{server} stands without its set entry");
+    }
+    for set in Family::ALL.map(|family| SetId::new(SetName::IpvsIps, family)) {
+        for entry in state.entries(set) {
+            let allowed = state.members.iter().any(|member| match (member.entry, entry) {
+                (Entry::IpPort(ip, ..), Entry::Ip(bound)) => ip == *bound,
+                _ => false,
+            });
+            assert!(allowed, "{entry} is refused before its ports are allowed");
+        }
+    }
+}
