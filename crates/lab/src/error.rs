@@ -81,9 +81,6 @@ pub enum Error {
 impl Error {
     /// Wraps an I/O error with what was tried: `.map_err(Error::io(|| format!("read {path}")))`.
     pub(crate) fn io<D: Into<String>>(doing: impl FnOnce() -> D) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::Io {
-            doing: doing().into(),
-            source,
-        }
+        move |source| Error::Io { doing: doing().into(), source }
     }
 }

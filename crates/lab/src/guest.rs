@@ -67,22 +67,15 @@ impl Guest {
     /// If a program is missing, a download fails or the folder cannot be written.
     pub fn prepare(cache: &Path) -> Result<Guest, Error> {
         fs::create_dir_all(cache).map_err(Error::io(|| format!("create {}", cache.display())))?;
-        let cache = cache
-            .canonicalize()
-            .map_err(Error::io(|| format!("find {}", cache.display())))?;
+        let cache = cache.canonicalize().map_err(Error::io(|| format!("find {}", cache.display())))?;
         let path = cache.join("lock");
         let lock = File::create(&path).map_err(Error::io(|| format!("create {}", path.display())))?;
-        lock.lock()
-            .map_err(Error::io(|| format!("lock {}", path.display())))?;
+        lock.lock().map_err(Error::io(|| format!("lock {}", path.display())))?;
 
         let kernel = Kernel::prepare(&cache)?;
         let busybox = kernel::busybox(&cache)?;
         let initramfs = initramfs::base(&kernel, &busybox)?;
-        Ok(Guest {
-            kernel,
-            initramfs,
-            cache,
-        })
+        Ok(Guest { kernel, initramfs, cache })
     }
 
     /// A command that runs `program` of this machine in the guest, in the current folder, with PATH and HOME as here.
@@ -106,10 +99,8 @@ impl Guest {
 
 /// The folder used when nothing else is said: `lab` in cargo's target folder.
 pub fn default_cache() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"),
-        PathBuf::from,
-    );
+    let target = env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
     target.join("lab")
 }
 
@@ -187,9 +178,7 @@ impl GuestCommand<'_> {
     fn script(&self) -> io::Result<Vec<u8>> {
         let mut script = b"cd ".to_vec();
         script.extend(quoted(env::current_dir()?.as_os_str().as_bytes()));
-        let inherited = ["PATH", "HOME"]
-            .iter()
-            .filter_map(|name| Some(((*name).into(), env::var_os(name)?)));
+        let inherited = ["PATH", "HOME"].iter().filter_map(|name| Some(((*name).into(), env::var_os(name)?)));
         let own = [(IN_GUEST.into(), "1".into()), ("LAB_SHARE".into(), SHARE.into())];
         for (name, value) in inherited.chain(own).chain(self.environment.iter().cloned()) {
             script.extend(b"\nexport ");

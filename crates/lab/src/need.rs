@@ -48,10 +48,7 @@ pub enum Need {
 pub fn require(need: Need) -> bool {
     let Some(reason) = need.unmet() else { return true };
     let test = test_name(Location::caller());
-    assert!(
-        env::var_os(REQUIRE).is_none_or(|value| value != "1"),
-        "{test} must run here, but {reason}"
-    );
+    assert!(env::var_os(REQUIRE).is_none_or(|value| value != "1"), "{test} must run here, but {reason}");
     skip(&test, &reason);
     false
 }
@@ -80,9 +77,7 @@ impl Need {
                     (!kernel_has_ipvs()).then(|| "this kernel has no IPVS or no dummy links".to_owned())
                 })
             }),
-            Need::Program(name) => process::find(name)
-                .is_none()
-                .then(|| format!("{name} is not installed")),
+            Need::Program(name) => process::find(name).is_none().then(|| format!("{name} is not installed")),
         }
     }
 }
@@ -95,11 +90,7 @@ fn is_root() -> bool {
 /// with `--test-threads=1`, is named by its place in the source.
 fn test_name(caller: &Location<'_>) -> String {
     let executable = env::current_exe().unwrap_or_default();
-    let stem = executable
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let stem = executable.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let executable = stem.rsplit_once('-').map_or(stem.as_str(), |(name, _hash)| name);
     match thread::current().name() {
         Some(test) if test != "main" => format!("{executable}::{test}"),

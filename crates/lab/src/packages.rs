@@ -53,10 +53,7 @@ pub fn missing(place: Place) -> Vec<&'static str> {
 /// The full path of a program.
 pub(crate) fn program(name: &str) -> Result<PathBuf, Error> {
     process::find(name).ok_or_else(|| {
-        let known = NAMESPACES
-            .iter()
-            .chain(&GUEST)
-            .find(|(program, _)| *program == name);
+        let known = NAMESPACES.iter().chain(&GUEST).find(|(program, _)| *program == name);
         Error::MissingProgram {
             program: name.to_owned(),
             package: known.map_or(name, |(_, package)| package).to_owned(),

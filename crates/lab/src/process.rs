@@ -24,10 +24,7 @@ pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
 /// # Errors
 /// [`Error::Start`] if it cannot be started, [`Error::Program`] with what it said if it fails.
 pub(crate) fn run(command: &mut Command) -> Result<String, Error> {
-    let output = command.output().map_err(|source| Error::Start {
-        program: show(command),
-        source,
-    })?;
+    let output = command.output().map_err(|source| Error::Start { program: show(command), source })?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(said);
@@ -43,11 +40,7 @@ pub(crate) fn run(command: &mut Command) -> Result<String, Error> {
 /// The command as one would type it, without quoting.
 pub(crate) fn show(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|argument| argument.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy().into_owned()));
     words.join(" ")
 }
 

@@ -22,11 +22,8 @@ type Entry = (String, u32, Vec<u8>);
 pub(super) fn base(kernel: &Kernel, busybox: &[u8]) -> Result<Vec<u8>, Error> {
     let boot = kernel.boot_modules()?;
     let order: String = boot.iter().map(|(name, _)| format!("{name}\n")).collect();
-    let settings = format!(
-        "MODULES_FOLDER='{}'\nMODULES='{}'\n",
-        kernel.modules.display(),
-        modules::LAB.join(" ")
-    );
+    let settings =
+        format!("MODULES_FOLDER='{}'\nMODULES='{}'\n", kernel.modules.display(), modules::LAB.join(" "));
 
     let mut entries: Vec<Entry> = ["bin", "dev", "proc", "host", "memory", "root", "modules"]
         .map(|folder| (folder.to_owned(), FOLDER, Vec::new()))
@@ -36,10 +33,7 @@ pub(super) fn base(kernel: &Kernel, busybox: &[u8]) -> Result<Vec<u8>, Error> {
     entries.push(("settings".to_owned(), FILE, settings.into()));
     entries.push(("bin/busybox".to_owned(), PROGRAM, busybox.to_vec()));
     entries.push(("modules/order".to_owned(), FILE, order.into()));
-    entries.extend(
-        boot.into_iter()
-            .map(|(name, bytes)| (format!("modules/{name}"), FILE, bytes)),
-    );
+    entries.extend(boot.into_iter().map(|(name, bytes)| (format!("modules/{name}"), FILE, bytes)));
     archive(entries).map_err(Error::io(|| "build the initramfs"))
 }
 

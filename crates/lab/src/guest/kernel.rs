@@ -30,18 +30,9 @@ struct Compression {
 }
 
 const COMPRESSIONS: [Compression; 3] = [
-    Compression {
-        magic: b"\xfd7zXZ",
-        program: "xz",
-    },
-    Compression {
-        magic: b"\x28\xb5\x2f\xfd",
-        program: "zstd",
-    },
-    Compression {
-        magic: b"\x1f\x8b",
-        program: "gzip",
-    },
+    Compression { magic: b"\xfd7zXZ", program: "xz" },
+    Compression { magic: b"\x28\xb5\x2f\xfd", program: "zstd" },
+    Compression { magic: b"\x1f\x8b", program: "gzip" },
 ];
 
 // === impl Kernel ===
@@ -84,12 +75,7 @@ impl Kernel {
         if !image.exists() {
             return Err(bad(&image, "the kernel is missing"));
         }
-        Ok(Kernel {
-            version,
-            image,
-            modules: entry.path(),
-            cache: cache.to_owned(),
-        })
+        Ok(Kernel { version, image, modules: entry.path(), cache: cache.to_owned() })
     }
 
     /// The modules needed at boot, as file names and contents, in the order to insert them.
@@ -150,26 +136,19 @@ pub(super) fn busybox(cache: &Path) -> Result<Vec<u8>, Error> {
         keep(download(cache, "busybox-static")?, &folder)?;
     }
     let candidates = [folder.join("bin/busybox"), folder.join("usr/bin/busybox")];
-    let path = candidates
-        .iter()
-        .find(|path| path.exists())
-        .ok_or_else(|| Error::BadCache {
-            path: folder.clone(),
-            reason: "there is no busybox in it".to_owned(),
-            cache: cache.to_owned(),
-        })?;
+    let path = candidates.iter().find(|path| path.exists()).ok_or_else(|| Error::BadCache {
+        path: folder.clone(),
+        reason: "there is no busybox in it".to_owned(),
+        cache: cache.to_owned(),
+    })?;
     fs::read(path).map_err(Error::io(|| format!("read {}", path.display())))
 }
 
 fn newest_kernel_package() -> Result<String, Error> {
     let mut depends = process::command("apt-cache");
-    depends
-        .args(["depends", "--important", METAPACKAGE])
-        .env("LC_ALL", "C");
+    depends.args(["depends", "--important", METAPACKAGE]).env("LC_ALL", "C");
     let answer = process::run(&mut depends)?;
-    let package = answer
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("Depends: "));
+    let package = answer.lines().find_map(|line| line.trim().strip_prefix("Depends: "));
     Ok(package.unwrap_or(METAPACKAGE).to_owned())
 }
 
@@ -181,9 +160,7 @@ fn download(cache: &Path, package: &str) -> Result<tempfile::TempDir, Error> {
     let downloads = folder()?;
     let mut fetch = process::command(packages::program("apt-get")?);
     // Without this, apt warns that its own unprivileged user cannot write here.
-    fetch
-        .args(["-q", "-o", "APT::Sandbox::User=root", "download", package])
-        .current_dir(downloads.path());
+    fetch.args(["-q", "-o", "APT::Sandbox::User=root", "download", package]).current_dir(downloads.path());
     process::run(&mut fetch)?;
     let file = fs::read_dir(downloads.path())
         .map_err(Error::io(|| format!("list {}", downloads.path().display())))?
@@ -196,10 +173,7 @@ fn download(cache: &Path, package: &str) -> Result<tempfile::TempDir, Error> {
         })?;
     let unpacked = folder()?;
     process::run(
-        process::command(packages::program("dpkg")?)
-            .arg("-x")
-            .arg(file.path())
-            .arg(unpacked.path()),
+        process::command(packages::program("dpkg")?).arg("-x").arg(file.path()).arg(unpacked.path()),
     )?;
     Ok(unpacked)
 }
@@ -207,9 +181,7 @@ fn download(cache: &Path, package: &str) -> Result<tempfile::TempDir, Error> {
 /// Gives a complete folder its final name, in one step: a half-filled folder never has it.
 fn keep(folder: tempfile::TempDir, name: &Path) -> Result<(), Error> {
     let path = folder.keep();
-    fs::rename(&path, name).map_err(Error::io(|| {
-        format!("rename {} to {}", path.display(), name.display())
-    }))
+    fs::rename(&path, name).map_err(Error::io(|| format!("rename {} to {}", path.display(), name.display())))
 }
 
 /// What a decompressor makes of a file.
@@ -217,10 +189,8 @@ fn unpack(program: &str, file: &Path) -> Result<Vec<u8>, Error> {
     let input = File::open(file).map_err(Error::io(|| format!("open {}", file.display())))?;
     let mut command = process::command(packages::program(program)?);
     command.arg("-dc").stdin(input).stderr(Stdio::piped());
-    let output = command.output().map_err(|source| Error::Start {
-        program: process::show(&command),
-        source,
-    })?;
+    let output =
+        command.output().map_err(|source| Error::Start { program: process::show(&command), source })?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -247,9 +217,7 @@ fn payload(image: &[u8]) -> Option<&[u8]> {
         0 => 4,
         sectors => usize::from(sectors),
     };
-    let start = (setup_sectors + 1)
-        .checked_mul(512)?
-        .checked_add(u32_at(0x248)?)?;
+    let start = (setup_sectors + 1).checked_mul(512)?.checked_add(u32_at(0x248)?)?;
     let end = start.checked_add(u32_at(0x24c)?)?.checked_sub(4)?;
     image.get(start..end)
 }

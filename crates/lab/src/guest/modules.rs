@@ -3,14 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is needed to reach this machine's files and to talk to it.
-pub(super) const BOOT: [&str; 6] = [
-    "virtio_pci",
-    "virtio_console",
-    "9pnet_virtio",
-    "9p",
-    "overlay",
-    "virtio_net",
-];
+pub(super) const BOOT: [&str; 6] =
+    ["virtio_pci", "virtio_console", "9pnet_virtio", "9p", "overlay", "virtio_net"];
 
 /// What the lab's programs use, loaded once this machine's root is mounted.
 pub(super) const LAB: &[&str] = &[

@@ -47,15 +47,10 @@ pub(super) fn run(
             Ok(Event::Line(line)) => on_line(&line),
             Ok(Event::Exit(code)) => break Ok(code),
             Err(RecvTimeoutError::Timeout) => {
-                break Err(Error::GuestTimeout {
-                    limit: command.time_limit,
-                    console: last_words(folder),
-                });
+                break Err(Error::GuestTimeout { limit: command.time_limit, console: last_words(folder) });
             }
             Err(RecvTimeoutError::Disconnected) => {
-                break Err(Error::GuestDied {
-                    console: last_words(folder),
-                });
+                break Err(Error::GuestDied { console: last_words(folder) });
             }
         }
     };
@@ -79,10 +74,7 @@ impl Qemu {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(complaints);
-        let child = qemu.spawn().map_err(|source| Error::Start {
-            program: process::show(&qemu),
-            source,
-        })?;
+        let child = qemu.spawn().map_err(|source| Error::Start { program: process::show(&qemu), source })?;
         Ok(Qemu(child))
     }
 }
@@ -137,16 +129,9 @@ fn arguments(command: &GuestCommand<'_>, folder: &Path) -> Vec<OsString> {
     if let Some(share) = &command.share {
         words.extend([
             "-fsdev".into(),
-            option(
-                "local,id=share,path=",
-                share,
-                ",security_model=none,multidevs=remap",
-            ),
+            option("local,id=share,path=", share, ",security_model=none,multidevs=remap"),
         ]);
-        words.extend([
-            "-device".into(),
-            "virtio-9p-pci,fsdev=share,mount_tag=share".into(),
-        ]);
+        words.extend(["-device".into(), "virtio-9p-pci,fsdev=share,mount_tag=share".into()]);
     }
     words
 }
@@ -165,9 +150,7 @@ fn read_events(output: impl Read, mut deliver: impl FnMut(Event) -> bool) {
         let text = String::from_utf8_lossy(&bytes);
         let line = text.strip_suffix('\n').unwrap_or(&text);
         // A program that does not end its last line has the mark behind it on the same line.
-        let end = line
-            .split_once(END)
-            .and_then(|(rest, code)| Some((rest, code.parse().ok()?)));
+        let end = line.split_once(END).and_then(|(rest, code)| Some((rest, code.parse().ok()?)));
         let (line, code) = end.map_or((line, None), |(rest, code)| (rest, Some(code)));
         if (code.is_none() || !line.is_empty()) && !deliver(Event::Line(line.to_owned())) {
             return;
@@ -213,9 +196,6 @@ mod tests {
         check("a\n\nb\n\u{1e}exit 3\n", &["a", "", "b", "exit code 3"]);
         check("unfinished\u{1e}exit 0\n", &["unfinished", "exit code 0"]);
         check("cut", &["cut"]);
-        check(
-            "\u{1e}exit nonsense\n\u{1e}exit 7\n",
-            &["\u{1e}exit nonsense", "exit code 7"],
-        );
+        check("\u{1e}exit nonsense\n\u{1e}exit 7\n", &["\u{1e}exit nonsense", "exit code 7"]);
     }
 }

@@ -42,19 +42,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let guest = Guest::prepare(&cache)?;
     let (program, rest) = arguments.program.split_first().ok_or_else(no_program)?;
     let mut command = guest.command(program);
-    command
-        .args(rest)
-        .memory_mib(arguments.memory)
-        .processors(arguments.processors);
+    command.args(rest).memory_mib(arguments.memory).processors(arguments.processors);
     command.time_limit(Duration::from_secs(arguments.time_limit));
     if let Some(share) = &arguments.share {
         command.share(share);
     }
     for (name, value) in env::vars_os() {
-        if HANDED_ON
-            .iter()
-            .any(|beginning| name.to_string_lossy().starts_with(beginning))
-        {
+        if HANDED_ON.iter().any(|beginning| name.to_string_lossy().starts_with(beginning)) {
             command.env(name, value);
         }
     }
@@ -63,8 +57,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 }
 
 fn no_program() -> Error {
-    Error::Io {
-        doing: "run nothing".to_owned(),
-        source: io::ErrorKind::InvalidInput.into(),
-    }
+    Error::Io { doing: "run nothing".to_owned(), source: io::ErrorKind::InvalidInput.into() }
 }

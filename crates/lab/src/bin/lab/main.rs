@@ -1,9 +1,5 @@
 //! The lab's command line: what `cargo xtask` and people start.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line program talks to its user"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program talks to its user")]
 
 mod guest_run;
 
@@ -37,14 +33,9 @@ fn main() -> ExitCode {
         Command::GuestRun(arguments) => guest_run::run(&arguments),
         Command::KernelHasIpvs => Ok(kernel_has_ipvs()),
         Command::MissingPackages { namespaces_only } => {
-            let place = if namespaces_only {
-                lab::packages::Place::Namespaces
-            } else {
-                lab::packages::Place::Guest
-            };
-            lab::packages::missing(place)
-                .iter()
-                .for_each(|package| println!("{package}"));
+            let place =
+                if namespaces_only { lab::packages::Place::Namespaces } else { lab::packages::Place::Guest };
+            lab::packages::missing(place).iter().for_each(|package| println!("{package}"));
             Ok(ExitCode::SUCCESS)
         }
     };
