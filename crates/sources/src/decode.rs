@@ -1,0 +1,135 @@
+//! From Kubernetes' objects to the model.
+//!
+//! An object is first read into a slim struct (`Raw…`) in which every field stands for itself: a field of the
+//! wrong shape is remembered as such and costs nothing else. The conversion then follows kube-proxy's rules,
+//! and collects a [`Problem`] for whatever it has to leave out.
+
+mod address;
+mod field;
+mod metadata;
+mod node;
+mod reader;
+mod service;
+mod slice;
+#[cfg(test)]
+mod tests;
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use model::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
+use serde::de::DeserializeOwned;
+
+pub(crate) use field::Field;
+pub(crate) use metadata::Metadata;
+pub(crate) use node::RawNode;
+pub(crate) use service::RawService;
+pub(crate) use slice::RawSlice;
+
+/// A kind of object as it is read from JSON or YAML.
+pub(crate) trait Raw: DeserializeOwned + Clone + std::fmt::Debug + Send + 'static {
+    /// What the API calls it.
+    const KIND: Kind;
+
+    /// `metadata`, if it has the right shape.
+    fn metadata(&self) -> Option<&Metadata>;
+
+    /// The conversion to the model. `default_namespace` stands in for an absent `metadata.namespace`.
+    fn decode(self, default_namespace: &str) -> Decoded;
+}
+
+/// What one object turned out to be.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoded {
+    pub(crate) outcome: Outcome,
+    pub(crate) problems: Vec<Problem>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Outcome {
+    /// An object of the model, perhaps without the fields that were complained about.
+    Object(Box<Object>),
+    /// The object exists but is not for this proxy, which is the same as not existing.
+    NotSelected(ObjectKey),
+    /// Nothing can be made of it. If it is known which object it is, the last good version stays in force.
+    Unusable(Option<(Kind, ObjectKey)>),
+}
+
+/// An object of any kind.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Object {
+    Service(Service),
+    Slice(EndpointSlice),
+    Node(Node),
+}
+
+/// Decodes an object of type `R`, whatever its shape.
+pub(crate) fn decode<R: Raw>(raw: Field<R>, default_namespace: &str) -> Decoded {
+    match raw {
+        Field::Present(raw) => raw.decode(default_namespace),
+        Field::Absent => Decoded::shapeless(R::KIND, "it is empty"),
+        Field::Malformed(reason) => Decoded::shapeless(R::KIND, &reason),
+    }
+}
+
+/// The change which says that an object is gone.
+pub(crate) fn removal(kind: Kind, key: ObjectKey) -> Change {
+    match kind {
+        Kind::Service => Change::ServiceRemoved(key),
+        Kind::EndpointSlice => Change::SliceRemoved(key),
+        Kind::Node => Change::NodeRemoved(key.name),
+    }
+}
+
+// === impl Decoded ===
+
+impl Decoded {
+    fn shapeless(kind: Kind, reason: &str) -> Self {
+        let problem = Problem::new(
+            format_args!("{kind} (name unknown)"),
+            format_args!("not an object of this kind, ignored: {reason}"),
+        );
+        Decoded { outcome: Outcome::Unusable(None), problems: vec![problem] }
+    }
+}
+
+// === impl Object ===
+
+impl Object {
+    /// Namespace and name; a Node has an empty namespace.
+    pub(crate) fn key(&self) -> ObjectKey {
+        match self {
+            Object::Service(service) => service.key.clone(),
+            Object::Slice(slice) => slice.key.clone(),
+            Object::Node(node) => ObjectKey { namespace: "".into(), name: node.name.clone() },
+        }
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Object::Service(_) => Kind::Service,
+            Object::Slice(_) => Kind::EndpointSlice,
+            Object::Node(_) => Kind::Node,
+        }
+    }
+
+    /// How messages call it.
+    pub(crate) fn subject(&self) -> String {
+        metadata::subject(self.kind(), &self.key())
+    }
+
+    /// A hash of the whole content.
+    pub(crate) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The change which tells of this object.
+    pub(crate) fn into_change(self) -> Change {
+        match self {
+            Object::Service(service) => Change::ServiceApplied(service),
+            Object::Slice(slice) => Change::SliceApplied(slice),
+            Object::Node(node) => Change::NodeApplied(node),
+        }
+    }
+}

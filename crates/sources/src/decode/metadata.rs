@@ -1,0 +1,156 @@
+//! `metadata`, reduced to what is used.
+
+use std::fmt;
+use std::sync::Arc;
+
+use model::{Kind, ObjectKey};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
+
+use super::Decoded;
+use super::field::Field;
+use super::reader::Reader;
+
+/// A longer name is no name: Kubernetes' limit for the names of objects.
+const LONGEST_NAME: usize = 253;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Metadata {
+    name: Field<Arc<str>>,
+    namespace: Field<Arc<str>>,
+    pub(crate) resource_version: Field<String>,
+    creation_timestamp: Field<String>,
+    labels: Field<Labels>,
+    annotations: Field<Annotations>,
+}
+
+/// The labels that mean something to a service proxy.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Labels {
+    /// Present with any value: another proxy serves this Service.
+    #[serde(rename = "service.kubernetes.io/service-proxy-name", deserialize_with = "present")]
+    pub(super) has_other_proxy: bool,
+    /// Present with any value: the slice belongs to a headless Service.
+    #[serde(rename = "service.kubernetes.io/headless", deserialize_with = "present")]
+    pub(super) is_headless: bool,
+    #[serde(rename = "kubernetes.io/service-name")]
+    pub(super) service_name: Field<Arc<str>>,
+    #[serde(rename = "topology.kubernetes.io/zone")]
+    pub(super) zone: Field<Arc<str>>,
+}
+
+/// The annotations that this proxy reads.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Annotations {
+    #[serde(rename = "kube-ipvs.io/scheduler")]
+    pub(super) scheduler: Field<Arc<str>>,
+    #[serde(rename = "kube-ipvs.io/scheduler-flags")]
+    pub(super) scheduler_flags: Field<Arc<str>>,
+    #[serde(rename = "kube-ipvs.io/weights")]
+    pub(super) weights: Field<Arc<str>>,
+    #[serde(rename = "kube-ipvs.io/weight")]
+    pub(super) weight: Field<Arc<str>>,
+}
+
+/// What every conversion starts from: who the object is.
+pub(super) struct Identified {
+    pub(super) key: ObjectKey,
+    pub(super) reader: Reader,
+    pub(super) created: Option<i64>,
+    pub(super) labels: Labels,
+    pub(super) annotations: Annotations,
+}
+
+/// A name or namespace that does not look like one.
+struct NotAName<'a>(&'a str);
+
+// === impl Metadata ===
+
+impl Metadata {
+    /// Reads names, labels and annotations; fails if the object cannot be named.
+    pub(super) fn identify(
+        metadata: Field<Metadata>,
+        kind: Kind,
+        default_namespace: &str,
+    ) -> Result<Identified, Box<Decoded>> {
+        let unnamed = || Reader::new(format!("{kind} (name unknown)"));
+        let metadata = match metadata {
+            Field::Present(metadata) => metadata,
+            Field::Absent => return Err(Box::new(unnamed().give_up(None, "metadata", "missing"))),
+            Field::Malformed(reason) => return Err(Box::new(unnamed().give_up(None, "metadata", reason))),
+        };
+        let name = valid_name(metadata.name, None)
+            .map_err(|reason| Box::new(unnamed().give_up(None, "metadata.name", reason)))?;
+        let namespace = match kind {
+            Kind::Node => Ok("".into()),
+            Kind::Service | Kind::EndpointSlice => valid_name(metadata.namespace, Some(default_namespace)),
+        };
+        let namespace = namespace.map_err(|reason| {
+            let reader = Reader::new(format!("{kind} (namespace unknown)/{name}"));
+            Box::new(reader.give_up(None, "metadata.namespace", reason))
+        })?;
+        let key = ObjectKey { namespace, name };
+        let mut reader = Reader::new(subject(kind, &key));
+        Ok(Identified {
+            created: read_created(&mut reader, metadata.creation_timestamp),
+            labels: reader.read("metadata.labels", metadata.labels).unwrap_or_default(),
+            annotations: reader.read("metadata.annotations", metadata.annotations).unwrap_or_default(),
+            key,
+            reader,
+        })
+    }
+}
+
+/// How messages call an object.
+pub(super) fn subject(kind: Kind, key: &ObjectKey) -> String {
+    match kind {
+        Kind::Node => format!("{kind} {}", key.name),
+        Kind::Service | Kind::EndpointSlice => format!("{kind} {key}"),
+    }
+}
+
+/// Names go into kernel tables' listings, file formats and metrics, so they have to look like the names that
+/// Kubernetes allows.
+fn valid_name(field: Field<Arc<str>>, default: Option<&str>) -> Result<Arc<str>, String> {
+    let name = match (field, default) {
+        (Field::Present(name), _) if !name.is_empty() => name,
+        (Field::Present(_) | Field::Absent, Some(default)) => default.into(),
+        (Field::Present(_) | Field::Absent, None) => return Err("missing".to_owned()),
+        (Field::Malformed(reason), _) => return Err(reason),
+    };
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
+    match name.len() <= LONGEST_NAME && name.chars().all(allowed) {
+        true => Ok(name),
+        false => Err(NotAName(&name).to_string()),
+    }
+}
+
+/// A label that counts even when its value is empty or null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
+}
+
+fn read_created(reader: &mut Reader, field: Field<String>) -> Option<i64> {
+    let path = "metadata.creationTimestamp";
+    let text = reader.read(path, field)?;
+    match text.parse::<jiff::Timestamp>() {
+        Ok(timestamp) => Some(timestamp.as_second()),
+        Err(error) => {
+            reader.complain(path, format_args!("{text:?} is not a time ({error}); ignored"));
+            None
+        }
+    }
+}
+
+// === impl NotAName ===
+
+impl fmt::Display for NotAName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NotAName(name) = self;
+        let start: String = name.chars().take(80).collect();
+        write!(f, "{start:?} is not a name (letters, digits, '-' and '.', at most {LONGEST_NAME})")
+    }
+}

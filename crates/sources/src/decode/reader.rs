@@ -1,0 +1,80 @@
+//! Takes values out of fields and writes down what was wrong with them.
+
+use std::fmt::Display;
+
+use model::{Kind, ObjectKey, Problem};
+
+use super::field::Field;
+use super::{Decoded, Outcome};
+
+/// Reads the fields of one object.
+pub(super) struct Reader {
+    subject: String,
+    problems: Vec<Problem>,
+}
+
+// === impl Reader ===
+
+impl Reader {
+    /// A reader for the object that messages call `subject`.
+    pub(super) fn new(subject: String) -> Self {
+        Reader { subject, problems: Vec::new() }
+    }
+
+    /// Notes that `field` is wrong. The reason says what was done about it.
+    pub(super) fn complain(&mut self, field: impl Display, reason: impl Display) {
+        self.problems.push(Problem::new(&self.subject, format_args!("{field}: {reason}")));
+    }
+
+    /// The value of a field; one of the wrong shape is noted and counts as absent.
+    pub(super) fn read<T>(&mut self, path: impl Display, field: Field<T>) -> Option<T> {
+        match field {
+            Field::Present(value) => Some(value),
+            Field::Absent => None,
+            Field::Malformed(reason) => {
+                self.complain(path, format_args!("{reason}; ignored"));
+                None
+            }
+        }
+    }
+
+    /// The usable elements of a list, each with its index.
+    pub(super) fn read_list<T>(
+        &mut self,
+        path: impl Display,
+        field: Field<Vec<Field<T>>>,
+    ) -> Vec<(usize, T)> {
+        let elements = self.read(&path, field).unwrap_or_default();
+        let mut usable = Vec::with_capacity(elements.len());
+        for (index, element) in elements.into_iter().enumerate() {
+            match element {
+                Field::Present(value) => usable.push((index, value)),
+                Field::Absent => self.complain(format_args!("{path}[{index}]"), "null; ignored"),
+                Field::Malformed(reason) => {
+                    self.complain(format_args!("{path}[{index}]"), format_args!("{reason}; ignored"));
+                }
+            }
+        }
+        usable
+    }
+
+    /// Ends with `outcome`.
+    pub(super) fn finish(self, outcome: Outcome) -> Decoded {
+        Decoded { outcome, problems: self.problems }
+    }
+
+    /// Ends with an object of which nothing can be used because of `field`.
+    pub(super) fn give_up(
+        mut self,
+        id: Option<(Kind, ObjectKey)>,
+        field: impl Display,
+        reason: impl Display,
+    ) -> Decoded {
+        let consequence = match id {
+            Some(_) => "the last good version, if there was one, stays in force",
+            None => "the object is ignored",
+        };
+        self.complain(field, format_args!("{reason}; {consequence}"));
+        self.finish(Outcome::Unusable(id))
+    }
+}

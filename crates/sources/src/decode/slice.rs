@@ -1,0 +1,214 @@
+//! EndpointSlices (discovery.k8s.io/v1).
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort};
+use serde::Deserialize;
+
+use super::address::parse_host_ip;
+use super::field::Field;
+use super::metadata::{Identified, Metadata};
+use super::reader::Reader;
+use super::service::read_protocol;
+use super::{Decoded, Object, Outcome, Raw};
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct RawSlice {
+    metadata: Field<Metadata>,
+    address_type: Field<String>,
+    ports: Field<Vec<Field<RawPort>>>,
+    endpoints: Field<Vec<Field<RawEndpoint>>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct RawPort {
+    name: Field<Arc<str>>,
+    protocol: Field<String>,
+    port: Field<u16>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct RawEndpoint {
+    addresses: Field<Vec<Field<String>>>,
+    conditions: Field<Conditions>,
+    node_name: Field<Arc<str>>,
+    zone: Field<Arc<str>>,
+    hints: Field<Hints>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Conditions {
+    ready: Field<bool>,
+    serving: Field<bool>,
+    terminating: Field<bool>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Hints {
+    for_zones: Field<Vec<Field<Hint>>>,
+    for_nodes: Field<Vec<Field<Hint>>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Hint {
+    name: Field<Arc<str>>,
+}
+
+// === impl RawSlice ===
+
+impl Raw for RawSlice {
+    const KIND: Kind = Kind::EndpointSlice;
+
+    fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    fn decode(self, default_namespace: &str) -> Decoded {
+        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace) {
+            Ok(identified) => identified,
+            Err(decoded) => return *decoded,
+        };
+        let Identified { key, mut reader, labels, annotations, .. } = identified;
+        if labels.is_headless {
+            return reader.finish(Outcome::NotSelected(key));
+        }
+        let service = match labels.service_name {
+            Field::Present(name) if !name.is_empty() => name,
+            Field::Malformed(reason) => return without_service(reader, key, &reason),
+            Field::Present(_) | Field::Absent => return without_service(reader, key, "missing"),
+        };
+        let family = match reader.read("addressType", self.address_type).as_deref() {
+            Some("IPv4") => Family::V4,
+            Some("IPv6") => Family::V6,
+            Some("FQDN") => return reader.finish(Outcome::NotSelected(key)),
+            Some(other) => {
+                let reason = format!("{other:?} is none of IPv4, IPv6 and FQDN");
+                return reader.give_up(Some((Self::KIND, key)), "addressType", reason);
+            }
+            None => return reader.give_up(Some((Self::KIND, key)), "addressType", "missing"),
+        };
+        let slice = EndpointSlice {
+            ports: read_ports(&mut reader, self.ports),
+            endpoints: read_endpoints(&mut reader, self.endpoints, family),
+            weight: reader.read("metadata.annotations[kube-ipvs.io/weight]", annotations.weight),
+            key,
+            service,
+            family,
+        };
+        reader.finish(Outcome::Object(Box::new(Object::Slice(slice))))
+    }
+}
+
+fn without_service(mut reader: Reader, key: ObjectKey, reason: &str) -> Decoded {
+    let path = "metadata.labels[kubernetes.io/service-name]";
+    reader.complain(path, format_args!("{reason}, so the slice belongs to no Service; it is not used"));
+    reader.finish(Outcome::NotSelected(key))
+}
+
+fn read_ports(reader: &mut Reader, field: Field<Vec<Field<RawPort>>>) -> Vec<SlicePort> {
+    let ports = reader.read_list("ports", field);
+    ports.into_iter().filter_map(|(index, raw)| read_port(reader, index, raw)).collect()
+}
+
+/// An absent name is not the empty name: the API server writes `name: ""` for an unnamed port.
+fn read_port(reader: &mut Reader, index: usize, raw: RawPort) -> Option<SlicePort> {
+    let path = format!("ports[{index}]");
+    let name = match raw.name {
+        Field::Absent => {
+            let reason = "missing, the port is ignored; an unnamed port is written with name: \"\"";
+            reader.complain(format_args!("{path}.name"), reason);
+            return None;
+        }
+        name => reader.read(format_args!("{path}.name"), name)?,
+    };
+    let protocol = read_protocol(reader, &path, raw.protocol)?;
+    match raw.port {
+        Field::Present(0) | Field::Absent => {
+            reader.complain(format_args!("{path}.port"), "missing or 0; the port is ignored");
+            None
+        }
+        port => reader.read(format_args!("{path}.port"), port).map(|port| SlicePort { name, protocol, port }),
+    }
+}
+
+fn read_endpoints(
+    reader: &mut Reader,
+    field: Field<Vec<Field<RawEndpoint>>>,
+    family: Family,
+) -> Vec<Endpoint> {
+    let endpoints = reader.read_list("endpoints", field);
+    endpoints.into_iter().filter_map(|(index, raw)| read_endpoint(reader, index, raw, family)).collect()
+}
+
+fn read_endpoint(reader: &mut Reader, index: usize, raw: RawEndpoint, family: Family) -> Option<Endpoint> {
+    let path = format_args!("endpoints[{index}]");
+    let address = read_address(reader, path, raw.addresses, family)?;
+    let conditions = reader.read(format_args!("{path}.conditions"), raw.conditions).unwrap_or_default();
+    let hints = reader.read(format_args!("{path}.hints"), raw.hints).unwrap_or_default();
+    let mut condition = |name: &str, field, default| {
+        reader.read(format_args!("{path}.conditions.{name}"), field).unwrap_or(default)
+    };
+    Some(Endpoint {
+        address,
+        ready: condition("ready", conditions.ready, true),
+        serving: condition("serving", conditions.serving, true),
+        terminating: condition("terminating", conditions.terminating, false),
+        node: read_text(reader, format_args!("{path}.nodeName"), raw.node_name),
+        zone: read_text(reader, format_args!("{path}.zone"), raw.zone),
+        zone_hints: read_hints(reader, format_args!("{path}.hints.forZones"), hints.for_zones),
+        node_hints: read_hints(reader, format_args!("{path}.hints.forNodes"), hints.for_nodes),
+    })
+}
+
+/// The first address; the API gives the others no meaning.
+fn read_address(
+    reader: &mut Reader,
+    path: std::fmt::Arguments<'_>,
+    field: Field<Vec<Field<String>>>,
+    family: Family,
+) -> Option<IpAddr> {
+    let addresses = reader.read(format_args!("{path}.addresses"), field)?;
+    let path = format_args!("{path}.addresses[0]");
+    let text = match addresses.into_iter().next() {
+        None | Some(Field::Absent) => {
+            reader.complain(path, "missing; the endpoint is ignored");
+            return None;
+        }
+        Some(first) => reader.read(path, first)?,
+    };
+    match parse_host_ip(&text) {
+        Ok(ip) if Family::of(&ip) == family => Some(ip),
+        Ok(_) => {
+            let reason = format_args!("{text:?} is not an {family} address; the endpoint is ignored");
+            reader.complain(path, reason);
+            None
+        }
+        Err(reason) => {
+            reader.complain(path, format_args!("{text:?} is {reason}; the endpoint is ignored"));
+            None
+        }
+    }
+}
+
+fn read_text(reader: &mut Reader, path: std::fmt::Arguments<'_>, field: Field<Arc<str>>) -> Option<Arc<str>> {
+    reader.read(path, field).filter(|text| !text.is_empty())
+}
+
+fn read_hints(
+    reader: &mut Reader,
+    path: std::fmt::Arguments<'_>,
+    field: Field<Vec<Field<Hint>>>,
+) -> Vec<Arc<str>> {
+    let hints = reader.read_list(path, field);
+    hints
+        .into_iter()
+        .filter_map(|(index, hint)| read_text(reader, format_args!("{path}[{index}].name"), hint.name))
+        .collect()
+}
