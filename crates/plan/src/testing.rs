@@ -172,8 +172,8 @@ pub(crate) fn text(state: &State) -> String {
     let sets = print::ipset_save(state, &Options::default());
     let entries = sets.lines().filter(|line| line.starts_with("add "));
     let entries: String = entries.flat_map(|line| [line, "\n"]).collect();
-    let addresses: Vec<String> = state.addresses.iter().map(ToString::to_string).collect();
-    let bound = format!("bound: {}\n", addresses.join(" "));
+    let addresses: String = state.addresses.iter().map(|address| format!(" {address}")).collect();
+    let bound = format!("bound:{addresses}\n");
     format!("{}{entries}{bound}", print::ipvsadm_save(state))
 }
 

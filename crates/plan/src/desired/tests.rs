@@ -1,1 +1,329 @@
+use expect_test::{Expect, expect};
+use model::{Cluster, Protocol};
 
+use super::*;
+use crate::print::operations_text;
+use crate::testing::{change, cluster, key, service, text};
+use crate::{Options, plan_service};
+
+/// A Service's contribution in a cluster.
+fn contribution(cluster: &Cluster, name: &str) -> (ObjectKey, Option<Contribution>) {
+    let key = key(name);
+    let plan = |service| Contribution::new(service, plan_service(service, cluster, &Options::default()));
+    let contribution = cluster.service(&key).map(plan);
+    (key, contribution)
+}
+
+/// Tells `lines` one after the other, with the operations and the conflicts that each leads to.
+fn check(lines: &str, expected: Expect) {
+    let mut cluster = cluster("");
+    let mut desired = Desired::default();
+    let mut story = String::new();
+    for line in lines.lines().map(str::trim) {
+        cluster.apply(change(line));
+        let names: Vec<String> = cluster.services().map(|service| service.key.to_string()).collect();
+        let gone = line.strip_prefix("no-service ");
+        let names = names.iter().map(String::as_str).chain(gone);
+        let contributions: Vec<_> = names.map(|name| contribution(&cluster, name)).collect();
+        let replaced = desired.replace(contributions);
+        story.push_str(&format!("# {line}\n{}", operations_text(&replaced.operations)));
+        for conflict in &replaced.conflicts {
+            let losers: Vec<&str> = conflict.losers.iter().map(|key| &*key.name).collect();
+            let (key, winner) = (conflict.key, &conflict.winner.name);
+            story.push_str(&format!("{key} goes to {winner}, not to {}\n", losers.join(", ")));
+        }
+        for key in &replaced.resolved {
+            story.push_str(&format!("{key} is not contested any more\n"));
+        }
+    }
+    expected.assert_eq(&story);
+}
+
+#[test]
+fn an_address_of_two_services_stays_until_both_are_gone() {
+    check(
+        "service web 10.96.0.1 80/TCP
+         service api 10.96.0.1 81/TCP
+         no-service web
+         no-service api",
+        expect![[r#"
+            # service web 10.96.0.1 80/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service api 10.96.0.1 81/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            + ipvsadm -A -t 10.96.0.1:81 -s rr
+            # no-service web
+            - ipvsadm -D -t 10.96.0.1:80
+            - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            # no-service api
+            - ip addr del 10.96.0.1/32 dev kube-ipvs0
+            - ipvsadm -D -t 10.96.0.1:81
+            - ipset del KUBE-IPVS-IPS 10.96.0.1
+            - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+        "#]],
+    );
+}
+
+#[test]
+fn an_endpoint_behind_two_services_stays_until_neither_has_it() {
+    check(
+        "service web 10.96.0.1 80/TCP
+         service api 10.96.0.2 80/TCP
+         slice web-1 web 8080/TCP 10.244.1.5@n1
+         slice api-1 api 8080/TCP 10.244.1.5@n1
+         no-slice web-1
+         no-slice api-1",
+        expect![[r#"
+            # service web 10.96.0.1 80/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service api 10.96.0.2 80/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.2
+            + ipvsadm -A -t 10.96.0.2:80 -s rr
+            + ip addr add 10.96.0.2/32 dev kube-ipvs0
+            # slice web-1 web 8080/TCP 10.244.1.5@n1
+            + ipset add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
+            + ipvsadm -a -t 10.96.0.1:80 -r 10.244.1.5:8080 -m -w 1
+            # slice api-1 api 8080/TCP 10.244.1.5@n1
+            + ipvsadm -a -t 10.96.0.2:80 -r 10.244.1.5:8080 -m -w 1
+            # no-slice web-1
+            - ipvsadm -d -t 10.96.0.1:80 -r 10.244.1.5:8080
+            # no-slice api-1
+            - ipvsadm -d -t 10.96.0.2:80 -r 10.244.1.5:8080
+            - ipset del KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
+        "#]],
+    );
+}
+
+#[test]
+fn three_owners_are_counted() {
+    check(
+        "service a 10.96.0.1 80/TCP
+         service b 10.96.0.1 81/TCP
+         service c 10.96.0.1 82/TCP
+         service b 10.96.0.2 81/TCP
+         no-service a
+         no-service c",
+        expect![[r#"
+            # service a 10.96.0.1 80/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service b 10.96.0.1 81/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            + ipvsadm -A -t 10.96.0.1:81 -s rr
+            # service c 10.96.0.1 82/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:82
+            + ipvsadm -A -t 10.96.0.1:82 -s rr
+            # service b 10.96.0.2 81/TCP
+            + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:81
+            + ipset add KUBE-IPVS-IPS 10.96.0.2
+            + ipvsadm -A -t 10.96.0.2:81 -s rr
+            + ip addr add 10.96.0.2/32 dev kube-ipvs0
+            - ipvsadm -D -t 10.96.0.1:81
+            - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            # no-service a
+            - ipvsadm -D -t 10.96.0.1:80
+            - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            # no-service c
+            - ip addr del 10.96.0.1/32 dev kube-ipvs0
+            - ipvsadm -D -t 10.96.0.1:82
+            - ipset del KUBE-IPVS-IPS 10.96.0.1
+            - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:82
+        "#]],
+    );
+}
+
+#[test]
+fn the_older_service_wins() {
+    check(
+        "service young 10.96.0.1 80/TCP created=20 scheduler=lc
+         service old 10.96.0.1 80/TCP created=10 scheduler=sh
+         service undated 10.96.0.1 80/TCP",
+        expect![[r#"
+            # service young 10.96.0.1 80/TCP created=20 scheduler=lc
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s lc
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service old 10.96.0.1 80/TCP created=10 scheduler=sh
+            ~ ipvsadm -E -t 10.96.0.1:80 -s sh
+            10.96.0.1:80/TCP goes to old, not to young
+            # service undated 10.96.0.1 80/TCP
+            10.96.0.1:80/TCP goes to old, not to young, undated
+        "#]],
+    );
+}
+
+#[test]
+fn of_services_of_one_age_the_first_by_name_wins() {
+    check(
+        "service b/web 10.96.0.1 80/TCP created=10
+         service b/api 10.96.0.1 80/TCP created=10
+         service a/zoo 10.96.0.1 80/TCP created=10 scheduler=lc",
+        expect![[r#"
+            # service b/web 10.96.0.1 80/TCP created=10
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service b/api 10.96.0.1 80/TCP created=10
+            10.96.0.1:80/TCP goes to api, not to web
+            # service a/zoo 10.96.0.1 80/TCP created=10 scheduler=lc
+            ~ ipvsadm -E -t 10.96.0.1:80 -s lc
+            10.96.0.1:80/TCP goes to zoo, not to api, web
+        "#]],
+    );
+}
+
+#[test]
+fn the_next_in_line_takes_over_in_place() {
+    check(
+        "service first 10.96.0.1 80/TCP created=1
+         slice first-1 first 8080/TCP 10.244.2.1@n2
+         service second 10.96.0.1 80/TCP created=2 affinity=60
+         slice second-1 second 8080/TCP 10.244.2.2@n2
+         service third 10.96.0.1 80/TCP created=3
+         no-service first
+         service second 10.96.0.9 80/TCP created=2
+         no-service third",
+        expect![[r#"
+            # service first 10.96.0.1 80/TCP created=1
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # slice first-1 first 8080/TCP 10.244.2.1@n2
+            + ipvsadm -a -t 10.96.0.1:80 -r 10.244.2.1:8080 -m -w 1
+            # service second 10.96.0.1 80/TCP created=2 affinity=60
+            10.96.0.1:80/TCP goes to first, not to second
+            # slice second-1 second 8080/TCP 10.244.2.2@n2
+            # service third 10.96.0.1 80/TCP created=3
+            10.96.0.1:80/TCP goes to first, not to second, third
+            # no-service first
+            ~ ipvsadm -E -t 10.96.0.1:80 -s rr -p 60
+            + ipvsadm -a -t 10.96.0.1:80 -r 10.244.2.2:8080 -m -w 1
+            - ipvsadm -d -t 10.96.0.1:80 -r 10.244.2.1:8080
+            10.96.0.1:80/TCP goes to second, not to third
+            # service second 10.96.0.9 80/TCP created=2
+            + ipset add KUBE-CLUSTER-IP 10.96.0.9,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.9
+            ~ ipvsadm -E -t 10.96.0.1:80 -s rr
+            + ipvsadm -A -t 10.96.0.9:80 -s rr
+            + ipvsadm -a -t 10.96.0.9:80 -r 10.244.2.2:8080 -m -w 1
+            - ipvsadm -d -t 10.96.0.1:80 -r 10.244.2.2:8080
+            + ip addr add 10.96.0.9/32 dev kube-ipvs0
+            10.96.0.1:80/TCP is not contested any more
+            # no-service third
+            - ip addr del 10.96.0.1/32 dev kube-ipvs0
+            - ipvsadm -D -t 10.96.0.1:80
+            - ipset del KUBE-IPVS-IPS 10.96.0.1
+            - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+        "#]],
+    );
+}
+
+#[test]
+fn what_the_loser_does_changes_nothing() {
+    check(
+        "service winner 10.96.0.1 80/TCP created=1
+         service loser 10.96.0.1 80/TCP created=2
+         slice loser-1 loser 8080/TCP 10.244.2.2@n2
+         service loser 10.96.0.1 80/TCP created=2 scheduler=mh
+         no-service loser",
+        expect![[r#"
+            # service winner 10.96.0.1 80/TCP created=1
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service loser 10.96.0.1 80/TCP created=2
+            10.96.0.1:80/TCP goes to winner, not to loser
+            # slice loser-1 loser 8080/TCP 10.244.2.2@n2
+            # service loser 10.96.0.1 80/TCP created=2 scheduler=mh
+            # no-service loser
+            10.96.0.1:80/TCP is not contested any more
+        "#]],
+    );
+}
+
+#[test]
+fn a_service_that_was_made_anew_goes_to_the_end_of_the_line() {
+    check(
+        "service a 10.96.0.1 80/TCP created=1
+         service b 10.96.0.1 80/TCP created=2 scheduler=lc
+         service a 10.96.0.1 80/TCP created=3",
+        expect![[r#"
+            # service a 10.96.0.1 80/TCP created=1
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service b 10.96.0.1 80/TCP created=2 scheduler=lc
+            10.96.0.1:80/TCP goes to a, not to b
+            # service a 10.96.0.1 80/TCP created=3
+            ~ ipvsadm -E -t 10.96.0.1:80 -s lc
+            10.96.0.1:80/TCP goes to b, not to a
+        "#]],
+    );
+}
+
+#[test]
+fn only_the_contested_port_is_withheld() {
+    check(
+        "service first 10.96.0.1 http:80/TCP created=1
+         service second 10.96.0.1 http:80/TCP dns:80/UDP https:443/TCP created=2",
+        expect![[r#"
+            # service first 10.96.0.1 http:80/TCP created=1
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            # service second 10.96.0.1 http:80/TCP dns:80/UDP https:443/TCP created=2
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:443
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,udp:80
+            + ipvsadm -A -u 10.96.0.1:80 -s rr
+            + ipvsadm -A -t 10.96.0.1:443 -s rr
+            10.96.0.1:80/TCP goes to first, not to second
+        "#]],
+    );
+}
+
+#[test]
+fn claimants_stand_in_line() {
+    let cluster = cluster(
+        "service c 10.96.0.1 80/TCP created=1
+         service a 10.96.0.1 80/TCP created=2
+         service b 10.96.0.2 80/TCP created=3",
+    );
+    let mut desired = Desired::default();
+    desired.replace(["a", "b", "c"].map(|name| contribution(&cluster, name)));
+    let server =
+        |ip: &str| VirtualServerKey { address: ip.parse().unwrap(), port: 80, protocol: Protocol::Tcp };
+    assert_eq!(desired.claimants(&server("10.96.0.1")), [key("c"), key("a")]);
+    assert_eq!(desired.claimants(&server("10.96.0.2")), [key("b")]);
+    assert_eq!(desired.claimants(&server("10.96.0.3")), []);
+}
+
+#[test]
+fn a_contribution_that_is_the_same_is_not_looked_into() {
+    let cluster = cluster("service web 10.96.0.1 80/TCP");
+    let mut desired = Desired::default();
+    desired.replace([contribution(&cluster, "web")]);
+    let before = text(desired.state());
+    assert_eq!(desired.replace([contribution(&cluster, "web")]), Replaced::default());
+    assert_eq!(text(desired.state()), before);
+}
+
+#[test]
+fn a_service_without_date_is_the_youngest() {
+    let contribution = Contribution::new(&service("web 10.96.0.1 80/TCP"), ServicePlan::default());
+    assert_eq!(contribution.seniority, (i64::MAX, key("web")));
+}
