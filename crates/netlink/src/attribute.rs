@@ -158,9 +158,7 @@ impl<'a> Attribute<'a> {
     }
 
     fn array<const N: usize>(&self) -> Result<[u8; N], Malformed> {
-        self.value
-            .try_into()
-            .map_err(|_| Malformed("a number has the wrong length"))
+        self.value.try_into().map_err(|_| Malformed("a number has the wrong length"))
     }
 }
 
@@ -178,14 +176,9 @@ impl<'a> Attributes<'a> {
         let kind = u16::from_ne_bytes(*kind) & TYPE_MASK;
         let Some(value) = self.rest.get(HEADER..length) else {
             self.rest = &[];
-            return Some(Err(Malformed(
-                "an attribute's length does not fit its surroundings",
-            )));
+            return Some(Err(Malformed("an attribute's length does not fit its surroundings")));
         };
-        self.rest = self
-            .rest
-            .get(length.next_multiple_of(ALIGNMENT)..)
-            .unwrap_or_default();
+        self.rest = self.rest.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
         Some(Ok(Attribute { kind, value }))
     }
 }

@@ -51,13 +51,7 @@ impl Connection {
     }
 
     pub(crate) fn over(transport: Box<dyn Transport>) -> Self {
-        Self {
-            transport,
-            sequence: 1,
-            buffer: Vec::new(),
-            traffic: Traffic::default(),
-            leftovers: false,
-        }
+        Self { transport, sequence: 1, buffer: Vec::new(), traffic: Traffic::default(), leftovers: false }
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -122,10 +116,7 @@ impl Connection {
                 DumpEnd::Interrupted => {}
             }
         }
-        Err(Error::Interrupted {
-            what: question.what,
-            attempts: MAX_DUMPS,
-        })
+        Err(Error::Interrupted { what: question.what, attempts: MAX_DUMPS })
     }
 
     /// Asks for one message.
@@ -219,9 +210,7 @@ impl Connection {
         self.leftovers = true;
         self.traffic.sends += 1;
         self.traffic.messages += u64::from(count);
-        self.transport
-            .send(batch.finish(first, acknowledge))
-            .map_err(|errno| Error::Send { what, errno })?;
+        self.transport.send(batch.finish(first, acknowledge)).map_err(|errno| Error::Send { what, errno })?;
         Ok(first)
     }
 
@@ -237,10 +226,7 @@ impl Connection {
                 Ok(length) => {
                     self.traffic.receives += 1;
                     return if length > self.buffer.len() {
-                        Err(Error::LostReplies {
-                            what,
-                            reason: "a reply was cut off",
-                        })
+                        Err(Error::LostReplies { what, reason: "a reply was cut off" })
                     } else {
                         Ok(())
                     };
@@ -248,10 +234,7 @@ impl Connection {
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Err(Error::Timeout { what }),
                 Err(Errno::ENOBUFS) => {
-                    return Err(Error::LostReplies {
-                        what,
-                        reason: "the receive buffer was full",
-                    });
+                    return Err(Error::LostReplies { what, reason: "the receive buffer was full" });
                 }
                 Err(errno) => return Err(Error::Receive { what, errno }),
             }
@@ -272,10 +255,7 @@ impl fmt::Debug for Connection {
 
 impl Malformed {
     pub(crate) fn during(self, what: &'static str) -> Error {
-        Error::Malformed {
-            what,
-            problem: self.0,
-        }
+        Error::Malformed { what, problem: self.0 }
     }
 }
 
@@ -291,10 +271,7 @@ impl Unsortable {
     fn during(self, what: &'static str) -> Error {
         match self {
             Self::Malformed(malformed) => malformed.during(what),
-            Self::Overrun => Error::LostReplies {
-                what,
-                reason: "the kernel reports an overrun",
-            },
+            Self::Overrun => Error::LostReplies { what, reason: "the kernel reports an overrun" },
         }
     }
 }
@@ -337,22 +314,13 @@ fn sort_replies<T>(
 /// Turns a message that ends a conversation early into an error.
 fn check_error(what: &'static str, message: &Message<'_>) -> Result<(), Error> {
     match message.kind {
-        NLMSG_ERROR => Err(
-            match message.failure().map_err(|malformed| malformed.during(what))? {
-                Some(Failure {
-                    refused: Refused { errno, message },
-                    ..
-                }) => Error::Kernel { what, errno, message },
-                None => Error::Malformed {
-                    what,
-                    problem: "an acknowledgement instead of an answer",
-                },
-            },
-        ),
-        NLMSG_OVERRUN => Err(Error::LostReplies {
-            what,
-            reason: "the kernel reports an overrun",
+        NLMSG_ERROR => Err(match message.failure().map_err(|malformed| malformed.during(what))? {
+            Some(Failure { refused: Refused { errno, message }, .. }) => {
+                Error::Kernel { what, errno, message }
+            }
+            None => Error::Malformed { what, problem: "an acknowledgement instead of an answer" },
         }),
+        NLMSG_OVERRUN => Err(Error::LostReplies { what, reason: "the kernel reports an overrun" }),
         _ => Ok(()),
     }
 }
@@ -360,10 +328,9 @@ fn check_error(what: &'static str, message: &Message<'_>) -> Result<(), Error> {
 /// An acknowledgement that does not come leaves open what the kernel did.
 fn lost_if_late(error: Error) -> Error {
     match error {
-        Error::Timeout { what } => Error::LostReplies {
-            what,
-            reason: "no acknowledgement within the time limit",
-        },
+        Error::Timeout { what } => {
+            Error::LostReplies { what, reason: "no acknowledgement within the time limit" }
+        }
         other => other,
     }
 }

@@ -78,10 +78,7 @@ impl Errno {
             4103 => ("IPSET_ERR_EXIST", "the entry is already there, or is missing"),
             4104 => ("IPSET_ERR_INVALID_CIDR", "prefix length out of range"),
             4105 => ("IPSET_ERR_INVALID_NETMASK", "invalid netmask"),
-            4106 => (
-                "IPSET_ERR_INVALID_FAMILY",
-                "the set type does not know this address family",
-            ),
+            4106 => ("IPSET_ERR_INVALID_FAMILY", "the set type does not know this address family"),
             4107 => ("IPSET_ERR_TIMEOUT", "the set was created without timeouts"),
             4108 => ("IPSET_ERR_REFERENCED", "the set is referenced"),
             4109 => ("IPSET_ERR_IPADDR_IPV4", "an IPv4 address is expected"),
@@ -94,14 +91,8 @@ impl Errno {
                 "IPSET_ERR_HASH_FULL or IPSET_ERR_BITMAP_RANGE",
                 "the set is full, or the port out of its range",
             ),
-            4353 => (
-                "IPSET_ERR_HASH_ELEM",
-                "this address cannot be an entry of the set",
-            ),
-            4354 => (
-                "IPSET_ERR_INVALID_PROTO",
-                "the protocol cannot be an entry of the set",
-            ),
+            4353 => ("IPSET_ERR_HASH_ELEM", "this address cannot be an entry of the set"),
+            4354 => ("IPSET_ERR_INVALID_PROTO", "the protocol cannot be an entry of the set"),
             4355 => ("IPSET_ERR_MISSING_PROTO", "the protocol is missing"),
             4356 => ("IPSET_ERR_HASH_RANGE_UNSUPPORTED", "ranges are not supported"),
             4357 => ("IPSET_ERR_HASH_RANGE", "the range is too large"),
@@ -148,10 +139,7 @@ mod tests {
     #[test]
     fn prints_name_and_text() {
         assert_eq!(Errno::ENOENT.to_string(), "ENOENT (No such file or directory)");
-        assert_eq!(
-            Errno::IPSET_BUSY.to_string(),
-            "IPSET_ERR_BUSY (the set is in use)"
-        );
+        assert_eq!(Errno::IPSET_BUSY.to_string(), "IPSET_ERR_BUSY (the set is in use)");
         assert_eq!(Errno::from_raw(-5000).to_string(), "error number 5000");
     }
 

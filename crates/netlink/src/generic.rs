@@ -24,10 +24,7 @@ pub(crate) fn header(encoder: &mut Encoder<'_>, command: u8, version: u8) {
 
 /// The attributes after a `struct genlmsghdr`.
 pub(crate) fn attributes<'a>(message: &Message<'a>) -> Result<Attributes<'a>, Malformed> {
-    let rest = message
-        .payload
-        .get(HEADER..)
-        .ok_or(Malformed("a generic netlink header is cut off"))?;
+    let rest = message.payload.get(HEADER..).ok_or(Malformed("a generic netlink header is cut off"))?;
     Ok(Attributes::new(rest))
 }
 
@@ -43,9 +40,7 @@ pub(crate) fn resolve(connection: &mut Connection, name: &'static str) -> Result
         },
     };
     match connection.ask(&question, parse_family) {
-        Err(Error::Kernel {
-            errno: Errno::ENOENT, ..
-        }) => Err(Error::FamilyMissing { name }),
+        Err(Error::Kernel { errno: Errno::ENOENT, .. }) => Err(Error::FamilyMissing { name }),
         answer => answer,
     }
 }

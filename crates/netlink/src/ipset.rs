@@ -169,10 +169,7 @@ impl Ipset {
     /// [`Error::Kernel`] with `EINVAL` if the kernel has no ipset, [`Error::ProtocolVersion`] if it is too old
     /// or too new.
     pub fn open() -> Result<Self, Error> {
-        Self::over(Connection::open(
-            "ipset",
-            netlink_sys::protocols::NETLINK_NETFILTER,
-        )?)
+        Self::over(Connection::open("ipset", netlink_sys::protocols::NETLINK_NETFILTER)?)
     }
 
     fn over(mut connection: Connection) -> Result<Self, Error> {
@@ -186,18 +183,9 @@ impl Ipset {
         let protocol = kernel.min(attr::IPSET_PROTOCOL);
         if protocol < attr::IPSET_PROTOCOL_MIN || protocol < kernel_min {
             let (min, max) = (attr::IPSET_PROTOCOL_MIN, attr::IPSET_PROTOCOL);
-            return Err(Error::ProtocolVersion {
-                kernel,
-                kernel_min,
-                min,
-                max,
-            });
+            return Err(Error::ProtocolVersion { kernel, kernel_min, min, max });
         }
-        Ok(Self {
-            connection,
-            protocol,
-            revisions: HashMap::new(),
-        })
+        Ok(Self { connection, protocol, revisions: HashMap::new() })
     }
 
     /// Lists all sets without their entries.
@@ -247,16 +235,11 @@ impl Ipset {
             match &kind {
                 Some(SetType::Other(_)) => Ok(()),
                 Some(kind) => parse::entries(message, kind, found),
-                None => Err(crate::attribute::Malformed(
-                    "entries of a set come before its type",
-                )),
+                None => Err(crate::attribute::Malformed("entries of a set come before its type")),
             }
         })?;
         match kind {
-            Some(SetType::Other(kind)) => Err(Error::UnsupportedSet {
-                name: set.to_owned(),
-                kind,
-            }),
+            Some(SetType::Other(kind)) => Err(Error::UnsupportedSet { name: set.to_owned(), kind }),
             _ => Ok(found),
         }
     }

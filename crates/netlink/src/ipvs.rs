@@ -236,10 +236,9 @@ impl Ipvs {
     /// If it is unknown what the kernel did; see [`Error`].
     pub fn apply(&mut self, requests: &[Request]) -> Result<Vec<Outcome>, Error> {
         let family = self.family;
-        self.connection
-            .apply("changing the IPVS table", requests, |batch, index, request| {
-                batch.push(index, family, 0, |encoder| encode::request(encoder, request))
-            })
+        self.connection.apply("changing the IPVS table", requests, |batch, index, request| {
+            batch.push(index, family, 0, |encoder| encode::request(encoder, request))
+        })
     }
 
     /// Lists the virtual servers of both families.
@@ -301,19 +300,14 @@ impl Ipvs {
     pub fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
         let what = "setting the IPVS timeouts";
         let family = self.family;
-        let outcomes = self
-            .connection
-            .apply(what, &[timeouts], |batch, index, timeouts| {
-                batch.push(index, family, 0, |encoder| encode::timeouts(encoder, *timeouts))
-            })?;
-        outcomes
-            .into_iter()
-            .collect::<Result<(), _>>()
-            .map_err(|refused| Error::Kernel {
-                what,
-                errno: refused.errno,
-                message: refused.message,
-            })
+        let outcomes = self.connection.apply(what, &[timeouts], |batch, index, timeouts| {
+            batch.push(index, family, 0, |encoder| encode::timeouts(encoder, *timeouts))
+        })?;
+        outcomes.into_iter().collect::<Result<(), _>>().map_err(|refused| Error::Kernel {
+            what,
+            errno: refused.errno,
+            message: refused.message,
+        })
     }
 
     /// Reads the version of the kernel's IPVS.

@@ -17,6 +17,8 @@ mod generic;
 pub mod ipset;
 pub mod ipvs;
 mod message;
+#[cfg(test)]
+mod replay;
 pub mod route;
 mod socket;
 

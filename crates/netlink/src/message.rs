@@ -83,10 +83,7 @@ pub(crate) struct Failure {
 
 impl<T> Batch<T> {
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: Vec::new(),
-            messages: Vec::new(),
-        }
+        Self { bytes: Vec::new(), messages: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -156,11 +153,7 @@ impl<T> Batch<T> {
     }
 
     fn set_flag(&mut self, at: usize, flag: u16) {
-        if let Some(field) = self
-            .bytes
-            .get_mut(at..)
-            .and_then(|rest| rest.first_chunk_mut::<2>())
-        {
+        if let Some(field) = self.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<2>()) {
             *field = (u16::from_ne_bytes(*field) | flag).to_ne_bytes();
         }
     }
@@ -171,23 +164,15 @@ impl<T> Batch<T> {
 impl<'a> Message<'a> {
     /// Reads an `NLMSG_ERROR`: `None` is an acknowledgement.
     pub(crate) fn failure(&self) -> Result<Option<Failure>, Malformed> {
-        let (number, rest) = self
-            .payload
-            .split_first_chunk::<4>()
-            .ok_or(Malformed("an error report has no error number"))?;
+        let (number, rest) =
+            self.payload.split_first_chunk::<4>().ok_or(Malformed("an error report has no error number"))?;
         let number = i32::from_ne_bytes(*number);
         if number == 0 {
             return Ok(None);
         }
         let (request, attributes) = self.split_request(rest)?;
-        let refused = Refused {
-            errno: Errno::from_raw(number),
-            message: extended_message(attributes),
-        };
-        Ok(Some(Failure {
-            refused,
-            request: request.to_vec(),
-        }))
+        let refused = Refused { errno: Errno::from_raw(number), message: extended_message(attributes) };
+        Ok(Some(Failure { refused, request: request.to_vec() }))
     }
 
     /// Reads the error number of an `NLMSG_DONE`: a dump can fail at its end.
@@ -195,25 +180,21 @@ impl<'a> Message<'a> {
         let (number, rest) = self.payload.split_first_chunk::<4>()?;
         let number = i32::from_ne_bytes(*number);
         let attributes = if self.flags & ACK_TLVS != 0 { rest } else { &[] };
-        (number < 0).then(|| Refused {
-            errno: Errno::from_raw(number),
-            message: extended_message(attributes),
-        })
+        (number < 0)
+            .then(|| Refused { errno: Errno::from_raw(number), message: extended_message(attributes) })
     }
 
     /// Splits what follows an error number into the payload of the echoed request and the attributes.
     fn split_request(&self, echo: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), Malformed> {
-        let (length, _) = echo
-            .split_first_chunk::<4>()
-            .ok_or(Malformed("an error report does not name its request"))?;
+        let (length, _) =
+            echo.split_first_chunk::<4>().ok_or(Malformed("an error report does not name its request"))?;
         let echoed = if self.flags & CAPPED != 0 {
             HEADER
         } else {
             usize::try_from(u32::from_ne_bytes(*length)).map_err(|_| Malformed("a length is too big"))?
         };
-        let request = echo
-            .get(HEADER..echoed)
-            .ok_or(Malformed("an error report is shorter than its request"))?;
+        let request =
+            echo.get(HEADER..echoed).ok_or(Malformed("an error report is shorter than its request"))?;
         let attributes = match self.flags & ACK_TLVS {
             0 => &[],
             _ => echo.get(echoed.next_multiple_of(ALIGNMENT)..).unwrap_or_default(),
@@ -237,14 +218,9 @@ impl<'a> Messages<'a> {
         let [l0, l1, l2, l3, k0, k1, f0, f1, s0, s1, s2, s3, ..] = *header;
         let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3]))
             .map_err(|_| Malformed("a length is too big"))?;
-        let payload = self
-            .rest
-            .get(HEADER..length)
-            .ok_or(Malformed("a message's length does not fit its datagram"))?;
-        self.rest = self
-            .rest
-            .get(length.next_multiple_of(ALIGNMENT)..)
-            .unwrap_or_default();
+        let payload =
+            self.rest.get(HEADER..length).ok_or(Malformed("a message's length does not fit its datagram"))?;
+        self.rest = self.rest.get(length.next_multiple_of(ALIGNMENT)..).unwrap_or_default();
         Ok(Message {
             kind: u16::from_ne_bytes([k0, k1]),
             flags: u16::from_ne_bytes([f0, f1]),

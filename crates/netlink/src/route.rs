@@ -104,10 +104,7 @@ impl Route {
     pub fn open() -> Result<Self, Error> {
         let socket = Socket::open("links and addresses", netlink_sys::protocols::NETLINK_ROUTE)?;
         let strict = socket.set_strict_check().is_ok();
-        Ok(Self {
-            connection: Connection::over(Box::new(socket)),
-            strict,
-        })
+        Ok(Self { connection: Connection::over(Box::new(socket)), strict })
     }
 
     /// Lists the links.
@@ -158,15 +155,10 @@ impl Route {
     pub fn addresses_of(&mut self, link: u32) -> Result<Vec<InterfaceAddress>, Error> {
         let filter = self.strict.then_some(link);
         let listed = match addresses::list(&mut self.connection, filter) {
-            Err(Error::Kernel {
-                errno: Errno::ENODEV, ..
-            }) => return Ok(Vec::new()),
+            Err(Error::Kernel { errno: Errno::ENODEV, .. }) => return Ok(Vec::new()),
             listed => listed?,
         };
-        Ok(listed
-            .into_iter()
-            .filter(|address| address.link == link)
-            .collect())
+        Ok(listed.into_iter().filter(|address| address.link == link).collect())
     }
 
     /// Makes changes, in order, and returns one outcome for each.
@@ -174,8 +166,7 @@ impl Route {
     /// # Errors
     /// If it is unknown what the kernel did; see [`Error`].
     pub fn apply(&mut self, requests: &[AddressRequest]) -> Result<Vec<Outcome>, Error> {
-        self.connection
-            .apply("changing addresses", requests, addresses::encode)
+        self.connection.apply("changing addresses", requests, addresses::encode)
     }
 
     /// What was exchanged with the kernel so far.

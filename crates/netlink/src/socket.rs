@@ -47,9 +47,7 @@ pub(crate) struct Socket {
 impl Socket {
     pub(crate) fn open(what: &'static str, protocol: isize) -> Result<Self, Error> {
         let socket = Self::new(protocol).map_err(|errno| Error::Open { what, errno })?;
-        socket
-            .set_receive_timeout(ANSWER_TIMEOUT)
-            .map_err(|errno| Error::Open { what, errno })?;
+        socket.set_receive_timeout(ANSWER_TIMEOUT).map_err(|errno| Error::Open { what, errno })?;
         Ok(socket)
     }
 
@@ -85,11 +83,7 @@ impl Socket {
 impl Transport for Socket {
     fn send(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         let sent = self.inner.send_to(bytes, &SocketAddr::new(0, 0), 0)?;
-        if sent == bytes.len() {
-            Ok(())
-        } else {
-            Err(Errno::EMSGSIZE)
-        }
+        if sent == bytes.len() { Ok(()) } else { Err(Errno::EMSGSIZE) }
     }
 
     /// Datagrams from other processes, which anyone may send to a netlink port, are passed over.
@@ -108,11 +102,7 @@ impl Transport for Socket {
         let mut buffer = Vec::with_capacity(DATAGRAM);
         for _ in 0..MAX_LEFTOVERS {
             buffer.clear();
-            match self
-                .inner
-                .recv_from(&mut buffer, nix::libc::MSG_DONTWAIT)
-                .map_err(Errno::from)
-            {
+            match self.inner.recv_from(&mut buffer, nix::libc::MSG_DONTWAIT).map_err(Errno::from) {
                 Ok(_) | Err(Errno::ENOBUFS | Errno::EINTR) => {}
                 Err(_) => return,
             }

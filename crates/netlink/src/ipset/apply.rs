@@ -22,12 +22,7 @@ const WHAT: &str = "changing sets";
 const MAX_ENTRIES: usize = 200;
 
 pub(super) fn apply(ipset: &mut Ipset, requests: &[Request]) -> Result<Vec<Outcome>, Error> {
-    let mut run = Run {
-        ipset,
-        requests,
-        outcomes: vec![Ok(()); requests.len()],
-        batch: Batch::new(),
-    };
+    let mut run = Run { ipset, requests, outcomes: vec![Ok(()); requests.len()], batch: Batch::new() };
     let mut rest = requests;
     let mut start = 0;
     while let Some(request) = rest.first() {
@@ -93,15 +88,9 @@ impl<'a> Run<'a> {
     fn push_many(&mut self, request: &Request, parcel: Range<usize>) -> Result<(), Errno> {
         let protocol = self.ipset.protocol;
         let requests = self.requests.get(parcel.clone()).unwrap_or_default();
-        self.batch
-            .push(parcel, attr::message_type(command(request)), 0, |encoder| {
-                encode::many(
-                    encoder,
-                    protocol,
-                    request.set(),
-                    requests.iter().filter_map(entry),
-                );
-            })
+        self.batch.push(parcel, attr::message_type(command(request)), 0, |encoder| {
+            encode::many(encoder, protocol, request.set(), requests.iter().filter_map(entry));
+        })
     }
 
     /// `create_flags` are those of a creation. The other commands go without `NLM_F_EXCL`: then the kernel takes
@@ -126,9 +115,9 @@ impl<'a> Run<'a> {
                     encode::single(encoder, protocol, set, entry);
                 })
             }
-            Request::Destroy(set) | Request::Flush(set) => self
-                .batch
-                .push(parcel, kind, 0, |encoder| encode::named(encoder, protocol, set)),
+            Request::Destroy(set) | Request::Flush(set) => {
+                self.batch.push(parcel, kind, 0, |encoder| encode::named(encoder, protocol, set))
+            }
         }
     }
 
@@ -220,24 +209,19 @@ impl Ipset {
         };
         match self.connection.ask(&question, parse::newest_revision) {
             Ok(kernel) => {
-                self.revisions
-                    .insert(key, kernel.min(spec.kind.newest_revision()));
+                self.revisions.insert(key, kernel.min(spec.kind.newest_revision()));
                 Ok(Ok(()))
             }
             Err(Error::Kernel { errno, message, .. }) => Ok(Err(Refused { errno, message })),
-            Err(Error::Send {
-                errno: errno @ (Errno::EINVAL | Errno::EMSGSIZE),
-                ..
-            }) => Ok(Err(Refused::unsent(errno))),
+            Err(Error::Send { errno: errno @ (Errno::EINVAL | Errno::EMSGSIZE), .. }) => {
+                Ok(Err(Refused::unsent(errno)))
+            }
             Err(error) => Err(error),
         }
     }
 
     fn known_revision(&self, spec: &SetSpec) -> u8 {
-        self.revisions
-            .get(&(spec.kind.clone(), spec.family))
-            .copied()
-            .unwrap_or_default()
+        self.revisions.get(&(spec.kind.clone(), spec.family)).copied().unwrap_or_default()
     }
 
     /// Whether the set that stands in the way has the same type and family, or is gone by now. The kernel itself
@@ -252,9 +236,7 @@ impl Ipset {
         };
         match self.connection.ask(&question, parse::type_and_family) {
             Ok((kind, family)) => Ok(kind == spec.kind && family == spec.family),
-            Err(Error::Kernel {
-                errno: Errno::ENOENT, ..
-            }) => Ok(true),
+            Err(Error::Kernel { errno: Errno::ENOENT, .. }) => Ok(true),
             Err(error) => Err(error),
         }
     }

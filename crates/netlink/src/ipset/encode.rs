@@ -79,27 +79,12 @@ pub(super) fn many<'a>(
 fn put_entry(encoder: &mut Encoder<'_>, entry: &Entry) {
     match entry {
         Entry::Ip(address) => put_address(encoder, attr::IPSET_ATTR_IP, address),
-        Entry::IpPort {
-            address,
-            protocol,
-            port,
-        } => put_ip_port(encoder, address, *protocol, *port),
-        Entry::IpPortIp {
-            address,
-            protocol,
-            port,
-            address2,
-        } => {
+        Entry::IpPort { address, protocol, port } => put_ip_port(encoder, address, *protocol, *port),
+        Entry::IpPortIp { address, protocol, port, address2 } => {
             put_ip_port(encoder, address, *protocol, *port);
             put_address(encoder, attr::IPSET_ATTR_IP2, address2);
         }
-        Entry::IpPortNet {
-            address,
-            protocol,
-            port,
-            net,
-            prefix,
-        } => {
+        Entry::IpPortNet { address, protocol, port, net, prefix } => {
             put_ip_port(encoder, address, *protocol, *port);
             put_address(encoder, attr::IPSET_ATTR_IP2, net);
             encoder.put_u8(attr::IPSET_ATTR_CIDR2, *prefix);

@@ -26,24 +26,18 @@ pub(super) fn protocol(message: &Message<'_>) -> Result<(u8, u8), Malformed> {
 
 /// The newest revision of a set type that the kernel knows.
 pub(super) fn newest_revision(message: &Message<'_>) -> Result<u8, Malformed> {
-    find(message, attr::IPSET_ATTR_REVISION)?
-        .ok_or(Malformed("the revision is missing"))?
-        .u8()
+    find(message, attr::IPSET_ATTR_REVISION)?.ok_or(Malformed("the revision is missing"))?.u8()
 }
 
 /// The type's name, where the message has one.
 pub(super) fn type_name<'a>(message: &Message<'a>) -> Result<Option<&'a str>, Malformed> {
-    find(message, attr::IPSET_ATTR_TYPENAME)?
-        .map(|attribute| attribute.string())
-        .transpose()
+    find(message, attr::IPSET_ATTR_TYPENAME)?.map(|attribute| attribute.string()).transpose()
 }
 
 /// `IPSET_CMD_HEADER`: type and family of a set.
 pub(super) fn type_and_family(message: &Message<'_>) -> Result<(SetType, Family), Malformed> {
     let kind = type_name(message)?.ok_or(Malformed("a set has no type"))?;
-    let family = find(message, attr::IPSET_ATTR_FAMILY)?
-        .ok_or(Malformed("a set has no family"))?
-        .u8()?;
+    let family = find(message, attr::IPSET_ATTR_FAMILY)?.ok_or(Malformed("a set has no family"))?.u8()?;
     Ok((SetType::from(kind), Family::from(family)))
 }
 
@@ -104,20 +98,16 @@ pub(super) fn failed_line(request: &[u8]) -> Option<usize> {
         .try_into()
         .ok()?;
     // The kernel stores it as its own number, which it read from our bytes, so our order comes back.
-    usize::try_from(u32::from_be_bytes(line))
-        .ok()
-        .filter(|line| *line > 0)
+    usize::try_from(u32::from_be_bytes(line)).ok().filter(|line| *line > 0)
 }
 
 fn entry(kind: &SetType, attributes: Attributes<'_>) -> Result<Entry, Malformed> {
     let parts = EntryParts::collect(attributes)?;
     Ok(match kind {
         SetType::HashIp => Entry::Ip(parts.address()?),
-        SetType::HashIpPort => Entry::IpPort {
-            address: parts.address()?,
-            protocol: parts.protocol()?,
-            port: parts.port()?,
-        },
+        SetType::HashIpPort => {
+            Entry::IpPort { address: parts.address()?, protocol: parts.protocol()?, port: parts.port()? }
+        }
         SetType::HashIpPortIp => Entry::IpPortIp {
             address: parts.address()?,
             protocol: parts.protocol()?,
@@ -209,10 +199,7 @@ fn with_data(mut header: SetHeader, data: Attributes<'_>) -> Result<SetHeader, M
 
 /// The attributes after a `struct nfgenmsg`.
 fn attributes<'a>(message: &Message<'a>) -> Result<Attributes<'a>, Malformed> {
-    let rest = message
-        .payload
-        .get(attr::NFGENMSG..)
-        .ok_or(Malformed("an nfnetlink header is cut off"))?;
+    let rest = message.payload.get(attr::NFGENMSG..).ok_or(Malformed("an nfnetlink header is cut off"))?;
     Ok(Attributes::new(rest))
 }
 

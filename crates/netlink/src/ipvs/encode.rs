@@ -2,7 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::{attribute::Encoder, generic};
+use crate::{
+    attribute::{Encoder, NESTED},
+    generic,
+};
 
 use super::{
     RealServer, Request, Timeouts, VirtualServerConfig, VirtualServerId,
@@ -31,14 +34,10 @@ pub(super) fn request(encoder: &mut Encoder<'_>, request: &Request) {
             service_id(encoder, service);
             real_server(encoder, server);
         }
-        Request::DeleteRealServer {
-            service,
-            address,
-            port,
-        } => {
+        Request::DeleteRealServer { service, address, port } => {
             command(encoder, attr::IPVS_CMD_DEL_DEST);
             service_id(encoder, service);
-            encoder.nested(IPVS_CMD_ATTR_DEST, |encoder| {
+            encoder.nested(NESTED | IPVS_CMD_ATTR_DEST, |encoder| {
                 real_server_id(encoder, address, *port);
             });
         }
@@ -46,7 +45,7 @@ pub(super) fn request(encoder: &mut Encoder<'_>, request: &Request) {
 }
 
 pub(super) fn service_id(encoder: &mut Encoder<'_>, id: &VirtualServerId) {
-    encoder.nested(IPVS_CMD_ATTR_SERVICE, |encoder| id_attributes(encoder, id));
+    encoder.nested(NESTED | IPVS_CMD_ATTR_SERVICE, |encoder| id_attributes(encoder, id));
 }
 
 pub(super) fn timeouts(encoder: &mut Encoder<'_>, timeouts: Timeouts) {
@@ -64,7 +63,7 @@ pub(super) fn timeouts(encoder: &mut Encoder<'_>, timeouts: Timeouts) {
 
 fn virtual_server(encoder: &mut Encoder<'_>, number: u8, config: &VirtualServerConfig) {
     command(encoder, number);
-    encoder.nested(IPVS_CMD_ATTR_SERVICE, |encoder| {
+    encoder.nested(NESTED | IPVS_CMD_ATTR_SERVICE, |encoder| {
         id_attributes(encoder, &config.id);
         encoder.put_string(attr::IPVS_SVC_ATTR_SCHED_NAME, &config.scheduler);
         if let Some(engine) = &config.persistence_engine {
@@ -82,7 +81,7 @@ fn virtual_server(encoder: &mut Encoder<'_>, number: u8, config: &VirtualServerC
 }
 
 fn real_server(encoder: &mut Encoder<'_>, server: &RealServer) {
-    encoder.nested(IPVS_CMD_ATTR_DEST, |encoder| {
+    encoder.nested(NESTED | IPVS_CMD_ATTR_DEST, |encoder| {
         real_server_id(encoder, &server.address, server.port);
         encoder.put_u32(attr::IPVS_DEST_ATTR_FWD_METHOD, server.forwarding.into());
         encoder.put_u32(attr::IPVS_DEST_ATTR_WEIGHT, server.weight);
@@ -94,11 +93,7 @@ fn real_server(encoder: &mut Encoder<'_>, server: &RealServer) {
 fn id_attributes(encoder: &mut Encoder<'_>, id: &VirtualServerId) {
     encoder.put_u16(attr::IPVS_SVC_ATTR_AF, id.family());
     match id {
-        VirtualServerId::Address {
-            protocol,
-            address,
-            port,
-        } => {
+        VirtualServerId::Address { protocol, address, port } => {
             encoder.put_u16(attr::IPVS_SVC_ATTR_PROTOCOL, u16::from(*protocol));
             encoder.put(attr::IPVS_SVC_ATTR_ADDR, &union(address));
             encoder.put(attr::IPVS_SVC_ATTR_PORT, &port.to_be_bytes());

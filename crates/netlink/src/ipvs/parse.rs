@@ -87,13 +87,7 @@ pub(super) fn real_server(message: &Message<'_>, service_family: u16) -> Result<
         lower_threshold,
     };
     let stats = stats.build()?;
-    Ok(RealServerStatus {
-        server,
-        active_connections,
-        inactive_connections,
-        persistent_connections,
-        stats,
-    })
+    Ok(RealServerStatus { server, active_connections, inactive_connections, persistent_connections, stats })
 }
 
 pub(super) fn timeouts(message: &Message<'_>) -> Result<Timeouts, Malformed> {
@@ -123,10 +117,7 @@ pub(super) fn info(message: &Message<'_>) -> Result<Info, Malformed> {
     // `NVERSION` of net/ip_vs.h: one byte each.
     let [_, major, minor, patch] = version.ok_or(Malformed("the version is missing"))?.to_be_bytes();
     let connection_table_size = size.ok_or(Malformed("the connection table's size is missing"))?;
-    Ok(Info {
-        version: (major, minor, patch),
-        connection_table_size,
-    })
+    Ok(Info { version: (major, minor, patch), connection_table_size })
 }
 
 #[derive(Default)]
@@ -148,23 +139,15 @@ struct StatsParts<'a> {
 
 impl IdParts<'_> {
     fn build(self) -> Result<VirtualServerId, Malformed> {
-        let family = self
-            .family
-            .ok_or(Malformed("a virtual server has no address family"))?;
+        let family = self.family.ok_or(Malformed("a virtual server has no address family"))?;
         if let Some(mark) = self.mark {
             return Ok(VirtualServerId::FirewallMark { family, mark });
         }
         let (Some(protocol), Some(address), Some(port)) = (self.protocol, self.address, self.port) else {
-            return Err(Malformed(
-                "a virtual server has neither an address and port nor a firewall mark",
-            ));
+            return Err(Malformed("a virtual server has neither an address and port nor a firewall mark"));
         };
         let protocol = u8::try_from(protocol).map_err(|_| Malformed("a protocol number is too big"))?;
-        Ok(VirtualServerId::Address {
-            protocol,
-            address: union(family, &address)?,
-            port,
-        })
+        Ok(VirtualServerId::Address { protocol, address: union(family, &address)?, port })
     }
 }
 
@@ -217,10 +200,7 @@ fn nested<'a>(message: &Message<'a>, kind: u16) -> Result<Attributes<'a>, Malfor
 
 /// `struct ip_vs_flags`, whose second half is a mask.
 fn flags(attribute: &Attribute<'_>) -> Result<u32, Malformed> {
-    let value = attribute
-        .value
-        .first_chunk::<4>()
-        .ok_or(Malformed("the flags are cut off"))?;
+    let value = attribute.value.first_chunk::<4>().ok_or(Malformed("the flags are cut off"))?;
     Ok(u32::from_ne_bytes(*value))
 }
 
@@ -228,16 +208,8 @@ fn flags(attribute: &Attribute<'_>) -> Result<u32, Malformed> {
 fn union(family: u16, attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
     let cut_off = Malformed("an address is cut off");
     match family {
-        attr::AF_INET => attribute
-            .value
-            .first_chunk::<4>()
-            .map(|v4| IpAddr::from(*v4))
-            .ok_or(cut_off),
-        attr::AF_INET6 => attribute
-            .value
-            .first_chunk::<16>()
-            .map(|v6| IpAddr::from(*v6))
-            .ok_or(cut_off),
+        attr::AF_INET => attribute.value.first_chunk::<4>().map(|v4| IpAddr::from(*v4)).ok_or(cut_off),
+        attr::AF_INET6 => attribute.value.first_chunk::<16>().map(|v6| IpAddr::from(*v6)).ok_or(cut_off),
         _ => Err(Malformed("an address family is neither IPv4 nor IPv6")),
     }
 }

@@ -45,19 +45,11 @@ pub(super) fn list(connection: &mut Connection, link: Option<u32>) -> Result<Vec
 
 pub(super) fn encode(batch: &mut Batch<usize>, index: usize, request: &AddressRequest) -> Result<(), Errno> {
     match *request {
-        AddressRequest::Add {
-            link,
-            address,
-            prefix,
-        } => {
+        AddressRequest::Add { link, address, prefix } => {
             let message = RouteNetlinkMessage::NewAddress(body(link, address, prefix));
             super::push(batch, index, CREATE | EXCL, &message)
         }
-        AddressRequest::Delete {
-            link,
-            address,
-            prefix,
-        } => {
+        AddressRequest::Delete { link, address, prefix } => {
             let message = RouteNetlinkMessage::DelAddress(body(link, address, prefix));
             super::push(batch, index, 0, &message)
         }
@@ -91,11 +83,7 @@ pub(super) fn parse(message: &Message<'_>) -> Result<Option<InterfaceAddress>, M
 
 fn body(link: u32, address: IpAddr, prefix: u8) -> AddressMessage {
     let mut message = AddressMessage::default();
-    message.header.family = if address.is_ipv4() {
-        AddressFamily::Inet
-    } else {
-        AddressFamily::Inet6
-    };
+    message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.prefix_len = prefix;
     message.header.index = link;
     message.attributes.push(AddressAttribute::Local(address));

@@ -54,9 +54,7 @@ pub(super) fn find(connection: &mut Connection, name: &str) -> Result<Option<Lin
     };
     match connection.ask(&question, parse) {
         Ok(link) => Ok(Some(link)),
-        Err(Error::Kernel {
-            errno: Errno::ENODEV, ..
-        }) => Ok(None),
+        Err(Error::Kernel { errno: Errno::ENODEV, .. }) => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -64,34 +62,18 @@ pub(super) fn find(connection: &mut Connection, name: &str) -> Result<Option<Lin
 pub(super) fn create_dummy(connection: &mut Connection, name: &str) -> Result<(), Error> {
     let what = "making a dummy link";
     if !is_name(name) {
-        return Err(Error::Kernel {
-            what,
-            errno: Errno::EINVAL,
-            message: None,
-        });
+        return Err(Error::Kernel { what, errno: Errno::EINVAL, message: None });
     }
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::IfName(name.to_owned()));
-    message
-        .attributes
-        .push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]));
-    change(
-        connection,
-        what,
-        CREATE | EXCL,
-        &RouteNetlinkMessage::NewLink(message),
-    )
+    message.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Dummy)]));
+    change(connection, what, CREATE | EXCL, &RouteNetlinkMessage::NewLink(message))
 }
 
 pub(super) fn delete(connection: &mut Connection, index: u32) -> Result<(), Error> {
     let mut message = LinkMessage::default();
     message.header.index = index;
-    change(
-        connection,
-        "deleting a link",
-        0,
-        &RouteNetlinkMessage::DelLink(message),
-    )
+    change(connection, "deleting a link", 0, &RouteNetlinkMessage::DelLink(message))
 }
 
 /// Reads an `RTM_NEWLINK` or `RTM_DELLINK`. Only what is needed is parsed, so that no attribute of an unusual
@@ -134,12 +116,8 @@ fn is_name(name: &str) -> bool {
 /// Without the counters, which are most of what the kernel would send.
 fn question_body(name: Option<&str>) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
-    message
-        .attributes
-        .push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    message
-        .attributes
-        .extend(name.map(|name| LinkAttribute::IfName(name.to_owned())));
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    message.attributes.extend(name.map(|name| LinkAttribute::IfName(name.to_owned())));
     RouteNetlinkMessage::GetLink(message)
 }
 
@@ -152,12 +130,9 @@ fn change(
     let outcomes = connection.apply(what, &[message], |batch: &mut Batch<usize>, index, message| {
         super::push(batch, index, flags, message)
     })?;
-    outcomes
-        .into_iter()
-        .collect::<Result<(), _>>()
-        .map_err(|refused| Error::Kernel {
-            what,
-            errno: refused.errno,
-            message: refused.message,
-        })
+    outcomes.into_iter().collect::<Result<(), _>>().map_err(|refused| Error::Kernel {
+        what,
+        errno: refused.errno,
+        message: refused.message,
+    })
 }

@@ -56,15 +56,9 @@ impl Monitor {
     pub fn open() -> Result<Self, Error> {
         let mut socket = Socket::open(WHAT, netlink_sys::protocols::NETLINK_ROUTE)?;
         for group in [RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR] {
-            socket
-                .subscribe(group)
-                .map_err(|errno| Error::Open { what: WHAT, errno })?;
+            socket.subscribe(group).map_err(|errno| Error::Open { what: WHAT, errno })?;
         }
-        Ok(Self {
-            socket,
-            buffer: Vec::new(),
-            events: VecDeque::new(),
-        })
+        Ok(Self { socket, buffer: Vec::new(), events: VecDeque::new() })
     }
 
     /// Waits for the next change; `None` when the time is over. A time of zero does not wait.
@@ -75,24 +69,16 @@ impl Monitor {
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
         // The kernel takes a timeout of zero for none.
         let timeout = timeout.max(Duration::from_micros(1));
-        self.socket
-            .set_receive_timeout(timeout)
-            .map_err(|errno| Error::Receive { what: WHAT, errno })?;
+        self.socket.set_receive_timeout(timeout).map_err(|errno| Error::Receive { what: WHAT, errno })?;
         while self.events.is_empty() {
             match self.socket.receive(&mut self.buffer) {
                 Ok(length) if length > self.buffer.len() => {
-                    return Err(Error::LostReplies {
-                        what: WHAT,
-                        reason: "an event was cut off",
-                    });
+                    return Err(Error::LostReplies { what: WHAT, reason: "an event was cut off" });
                 }
                 Ok(_) => self.collect()?,
                 Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
                 Err(Errno::ENOBUFS) => {
-                    return Err(Error::LostReplies {
-                        what: WHAT,
-                        reason: "the receive buffer was full",
-                    });
+                    return Err(Error::LostReplies { what: WHAT, reason: "the receive buffer was full" });
                 }
                 Err(errno) => return Err(Error::Receive { what: WHAT, errno }),
             }
@@ -103,8 +89,7 @@ impl Monitor {
     fn collect(&mut self) -> Result<(), Error> {
         for message in Messages::new(&self.buffer) {
             let event = message.and_then(|message| parse(&message));
-            self.events
-                .extend(event.map_err(|malformed| malformed.during(WHAT))?);
+            self.events.extend(event.map_err(|malformed| malformed.during(WHAT))?);
         }
         Ok(())
     }
