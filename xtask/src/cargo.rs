@@ -1,8 +1,8 @@
 //! What cargo builds, and where it puts it.
 
-use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -79,13 +79,21 @@ pub(crate) fn target_folder() -> PathBuf {
         .map_or_else(|| workspace().join("target"), |folder| workspace().join(folder))
 }
 
+/// An empty folder for what a command of xtask writes.
+pub(crate) fn fresh_folder(name: &str) -> Result<PathBuf> {
+    let folder = target_folder().join("xtask").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    Ok(folder)
+}
+
 /// Runs cargo with the arguments of a build and returns what it built that can be run.
 pub(crate) fn build(arguments: &[&str]) -> Result<Vec<Executable>> {
     let mut executables = Vec::new();
     let mut cargo = command();
-    cargo
-        .args(arguments)
-        .arg("--message-format=json-render-diagnostics");
+    cargo.args(arguments).arg("--message-format=json-render-diagnostics");
     let status = process::lines(&mut cargo, |line| executables.extend(executable(line)))?;
     if !status.success() {
         bail!("cargo {} failed ({status})", arguments.join(" "));

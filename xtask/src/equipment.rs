@@ -63,12 +63,9 @@ impl Equipment {
 
 fn missing_packages(lab: &PathBuf, options: &[&str]) -> Result<Vec<String>> {
     let mut packages = Vec::new();
-    process::lines(
-        process::command(lab).arg("missing-packages").args(options),
-        |line| {
-            packages.push(line.to_owned());
-        },
-    )?;
+    process::lines(process::command(lab).arg("missing-packages").args(options), |line| {
+        packages.push(line.to_owned());
+    })?;
     Ok(packages)
 }
 
@@ -90,22 +87,14 @@ fn install(packages: &[String]) -> Result<()> {
         apt.env("DEBIAN_FRONTEND", "noninteractive");
         apt
     };
-    let install = || {
-        apt()
-            .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-            .args(packages)
-            .status()
-    };
+    let install =
+        || apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages).status();
     let attempt = install()
         .context("cannot start apt-get: on other systems than Debian, install by hand what is missing")?;
     if !attempt.success() {
         // A fresh machine has no package lists, an old one has stale ones.
         process::run(apt().args(["update", "--quiet"]))?;
-        process::run(
-            apt()
-                .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-                .args(packages),
-        )?;
+        process::run(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))?;
     }
     Ok(())
 }
@@ -113,11 +102,8 @@ fn install(packages: &[String]) -> Result<()> {
 /// The guest's kernel is fetched as a package, which needs package lists.
 fn know_kernel_packages() -> Result<()> {
     let known = |package: &str| -> Result<bool> {
-        Ok(process::lines(
-            process::command("apt-cache").args(["--quiet=2", "show", package]),
-            |_| {},
-        )?
-        .success())
+        Ok(process::lines(process::command("apt-cache").args(["--quiet=2", "show", package]), |_| {})?
+            .success())
     };
     if known("linux-image-amd64")? && known("busybox-static")? || !is_root()? {
         return Ok(());

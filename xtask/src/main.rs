@@ -1,11 +1,8 @@
 //! `cargo xtask`: the chores of this repository as one command each.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a command line program talks to its user"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program talks to its user")]
 
 mod cargo;
+mod demo;
 mod equipment;
 mod process;
 mod progress;
@@ -24,12 +21,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Show kube-ipvs at work: two nodes, six pods, real traffic.
+    Demo(demo::Arguments),
     /// Check format and lints, run every test, and say what was skipped and why.
     Test(test::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

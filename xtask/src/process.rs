@@ -7,19 +7,14 @@ use std::process::{Command, ExitStatus, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// A command that has yet to be started.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "xtask is a script: it starts programs and nothing else"
-)]
+#[expect(clippy::disallowed_methods, reason = "xtask is a script: it starts programs and nothing else")]
 pub(crate) fn command(program: impl AsRef<OsStr>) -> Command {
     Command::new(program)
 }
 
 /// Runs a program with this terminal as its own.
 pub(crate) fn status(command: &mut Command) -> Result<ExitStatus> {
-    command
-        .status()
-        .with_context(|| format!("cannot start {}", show(command)))
+    command.status().with_context(|| format!("cannot start {}", show(command)))
 }
 
 /// Runs a program that must succeed, with this terminal as its own.
@@ -50,18 +45,12 @@ pub(crate) fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> Res
             bytes.clear();
         }
     }
-    child
-        .wait()
-        .with_context(|| format!("cannot wait for {}", show(command)))
+    child.wait().with_context(|| format!("cannot wait for {}", show(command)))
 }
 
 /// The command as one would type it, without quoting.
 pub(crate) fn show(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
-    words.extend(
-        command
-            .get_args()
-            .map(|argument| argument.to_string_lossy().into_owned()),
-    );
+    words.extend(command.get_args().map(|argument| argument.to_string_lossy().into_owned()));
     words.join(" ")
 }

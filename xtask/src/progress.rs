@@ -29,10 +29,7 @@ pub(crate) fn step(text: &str) {
 
 impl Progress {
     pub(crate) fn start(text: impl Into<String>) -> Progress {
-        let label = Arc::new(Mutex::new(Label {
-            text: text.into(),
-            since: Instant::now(),
-        }));
+        let label = Arc::new(Mutex::new(Label { text: text.into(), since: Instant::now() }));
         let (stop, stopped) = mpsc::channel();
         let shown = Arc::clone(&label);
         let terminal = io::stderr().is_terminal();
@@ -45,20 +42,13 @@ impl Progress {
                 pause = interval;
             }
         });
-        Progress {
-            label,
-            stop: Some(stop),
-            ticker: Some(ticker),
-        }
+        Progress { label, stop: Some(stop), ticker: Some(ticker) }
     }
 
     /// Something else is being done from now on.
     pub(crate) fn set(&self, text: impl Into<String>) {
         let mut label = self.label.lock().unwrap_or_else(PoisonError::into_inner);
-        *label = Label {
-            text: text.into(),
-            since: Instant::now(),
-        };
+        *label = Label { text: text.into(), since: Instant::now() };
     }
 
     /// Prints a line that stays.

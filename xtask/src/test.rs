@@ -27,14 +27,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut report = Report::default();
     if arguments.only.is_none() {
         report.add(check("format", &["fmt", "--all", "--check"])?);
-        let lints = [
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ];
+        let lints = ["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"];
         report.add(check("lints", &lints)?);
     }
 
@@ -54,11 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
 
     print!("\n{report}");
-    Ok(if report.failed() == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// Runs the lab's tests; if the lab cannot be had, each of them is skipped with the reason.
@@ -89,10 +78,7 @@ fn check(name: &'static str, arguments: &[&str]) -> Result<Tier> {
 
 /// The convention: an integration test whose file is `lab_*.rs` or `*_kernel.rs` needs a kernel with IPVS.
 fn needs_lab(executable: &Executable) -> bool {
-    let in_tests = executable
-        .source
-        .parent()
-        .is_some_and(|folder| folder.ends_with("tests"));
+    let in_tests = executable.source.parent().is_some_and(|folder| folder.ends_with("tests"));
     in_tests && (executable.name.starts_with("lab_") || executable.name.ends_with("_kernel"))
 }
 

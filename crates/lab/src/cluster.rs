@@ -282,8 +282,5 @@ fn router(prefix: &str) -> Result<Namespace, Error> {
 }
 
 fn no_such_node() -> Error {
-    Error::Io {
-        doing: "add a pod to a node that is not there".to_owned(),
-        source: std::io::ErrorKind::NotFound.into(),
-    }
+    Error::missing("the node for a pod")
 }

@@ -80,7 +80,12 @@ pub enum Error {
 
 impl Error {
     /// Wraps an I/O error with what was tried: `.map_err(Error::io(|| format!("read {path}")))`.
-    pub(crate) fn io<D: Into<String>>(doing: impl FnOnce() -> D) -> impl FnOnce(io::Error) -> Error {
+    pub fn io<D: Into<String>>(doing: impl FnOnce() -> D) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { doing: doing().into(), source }
+    }
+
+    /// Something that a caller counts on is not there, such as a node of a cluster.
+    pub fn missing(what: &str) -> Error {
+        Error::Io { doing: format!("find {what}"), source: io::ErrorKind::NotFound.into() }
     }
 }

@@ -20,10 +20,7 @@ pub(super) enum Event {
     /// An executable has been started.
     Begin(String),
     /// An executable has ended: its account in a line if it has tests, and its output if one of them failed.
-    End {
-        summary: Option<String>,
-        output: Option<String>,
-    },
+    End { summary: Option<String>, output: Option<String> },
 }
 
 struct Current {
@@ -40,11 +37,7 @@ struct Current {
 
 impl Reader {
     pub(super) fn new(name: &'static str) -> Reader {
-        Reader {
-            tier: Tier::new(name),
-            current: None,
-            begun: Vec::new(),
-        }
+        Reader { tier: Tier::new(name), current: None, begun: Vec::new() }
     }
 
     pub(super) fn line(&mut self, line: &str) -> Option<Event> {
@@ -57,22 +50,15 @@ impl Reader {
             let current = self.current.take()?;
             return Some(current.end(code, &mut self.tier));
         }
-        self.current
-            .get_or_insert_with(|| Current::new("tests"))
-            .line(line);
+        self.current.get_or_insert_with(|| Current::new("tests")).line(line);
         None
     }
 
     /// The account; an executable that was started and did not end, or was not started at all, is a failure.
     pub(super) fn finish(mut self, expected: &[String]) -> (Tier, Option<Event>) {
-        let event = self
-            .current
-            .take()
-            .map(|current| current.end("?", &mut self.tier));
+        let event = self.current.take().map(|current| current.end("?", &mut self.tier));
         let missed = expected.iter().filter(|name| !self.begun.contains(name));
-        self.tier
-            .failed
-            .extend(missed.map(|name| format!("{name}: was not started")));
+        self.tier.failed.extend(missed.map(|name| format!("{name}: was not started")));
         (self.tier, event)
     }
 }
@@ -99,16 +85,13 @@ impl Current {
             self.has_result = true;
             self.passed += count(result, "passed");
             self.failed_count += count(result, "failed");
-        } else if let Some((test, outcome)) = line
-            .strip_prefix("test ")
-            .and_then(|rest| rest.split_once(" ... "))
+        } else if let Some((test, outcome)) =
+            line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "))
         {
             match outcome.split_once(',').map_or(outcome, |(word, _reason)| word) {
                 "FAILED" => self.failed.push(format!("{}::{test}", self.name)),
                 "ignored" => {
-                    let reason = outcome
-                        .split_once(", ")
-                        .map_or("marked #[ignore]", |(_, reason)| reason);
+                    let reason = outcome.split_once(", ").map_or("marked #[ignore]", |(_, reason)| reason);
                     self.ignored.push(format!("{}::{test}: {reason}", self.name));
                 }
                 _ => {}
@@ -118,17 +101,11 @@ impl Current {
 
     fn end(mut self, code: &str, tier: &mut Tier) -> Event {
         while self.failed.len() < self.failed_count {
-            self.failed
-                .push(format!("{}: a test that did not name itself", self.name));
+            self.failed.push(format!("{}: a test that did not name itself", self.name));
         }
         if self.failed.is_empty() && (code != "0" || !self.has_result) {
-            let account = if self.has_result {
-                ""
-            } else {
-                " and no account of its tests"
-            };
-            self.failed
-                .push(format!("{}: ended with code {code}{account}", self.name));
+            let account = if self.has_result { "" } else { " and no account of its tests" };
+            self.failed.push(format!("{}: ended with code {code}{account}", self.name));
         }
         let has_tests = self.passed + self.failed.len() + self.ignored.len() > 0;
         let summary = has_tests.then(|| {

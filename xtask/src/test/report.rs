@@ -23,12 +23,7 @@ pub(super) struct Report {
 
 impl Tier {
     pub(super) fn new(name: &'static str) -> Tier {
-        Tier {
-            name,
-            passed: 0,
-            failed: Vec::new(),
-            skipped: Vec::new(),
-        }
+        Tier { name, passed: 0, failed: Vec::new(), skipped: Vec::new() }
     }
 }
 
@@ -64,11 +59,7 @@ impl fmt::Display for Report {
         }
         let passed: usize = self.tiers.iter().map(|tier| tier.passed).sum();
         let skipped: usize = self.tiers.iter().map(|tier| tier.skipped.len()).sum();
-        writeln!(
-            f,
-            "\n{passed} passed, {} failed, {skipped} skipped",
-            self.failed()
-        )
+        writeln!(f, "\n{passed} passed, {} failed, {skipped} skipped", self.failed())
     }
 }
 
@@ -85,10 +76,7 @@ mod tests {
     #[test]
     fn the_last_line_adds_everything_up() {
         let mut report = Report::default();
-        report.add(Tier {
-            passed: 1,
-            ..Tier::new("format")
-        });
+        report.add(Tier { passed: 1, ..Tier::new("format") });
         let skipped = vec!["plan::tests::x: it needs root".to_owned()];
         report.add(Tier {
             passed: 10,

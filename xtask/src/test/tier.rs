@@ -1,7 +1,7 @@
 //! Runs test executables, here or in the guest, and counts.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -25,28 +25,22 @@ const GUEST_SHARE: &str = "/run/lab";
 
 /// The tests that need no lab. Those that need root say so and are counted as skipped where it is missing.
 pub(super) fn on_this_machine(name: &'static str, executables: &[Executable]) -> Result<Tier> {
-    let folder = fresh_folder("host")?;
+    let folder = cargo::fresh_folder("host")?;
     let mut shell = process::command("sh");
-    shell
-        .args(["-c", &script(executables)])
-        .env(SKIPPED, folder.join("skipped"));
+    shell.args(["-c", &script(executables)]).env(SKIPPED, folder.join("skipped"));
     let tier = follow(Reader::new(name), &mut shell, executables)?;
     complete(tier, &folder)
 }
 
 /// The tests that need IPVS: there is no excuse, a need that is not met is a failure.
 pub(super) fn in_lab(equipment: &Equipment, executables: &[Executable]) -> Result<Tier> {
-    let folder = fresh_folder("lab")?;
+    let folder = cargo::fresh_folder("lab")?;
     let script = script(executables);
     let share = folder.to_string_lossy();
     let limit = (TIME_LIMIT * u32::try_from(executables.len()).unwrap_or(1)).to_string();
     let options = ["--share", &share, "--time-limit", &limit, "--memory", "3072"];
     let mut command = equipment.command(&options, &["sh", "-c", &script]);
-    let seen = if equipment.place == Place::Guest {
-        Path::new(GUEST_SHARE)
-    } else {
-        &folder
-    };
+    let seen = if equipment.place == Place::Guest { Path::new(GUEST_SHARE) } else { &folder };
     command.env(SKIPPED, seen.join("skipped")).env(REQUIRE, "1");
     let tier = follow(Reader::new("lab"), &mut command, executables)?;
     complete(tier, &folder)
@@ -62,10 +56,7 @@ pub(super) fn documentation() -> Result<Tier> {
         reader.line(line);
     })?;
     let event = reader.line(&format!("{END}{}", status.code().unwrap_or(-1)));
-    if let Some(Event::End {
-        output: Some(output), ..
-    }) = event
-    {
+    if let Some(Event::End { output: Some(output), .. }) = event {
         println!("{output}");
     }
     Ok(reader.finish(&[]).0)
@@ -78,8 +69,7 @@ pub(super) fn skipped(name: &'static str, executables: &[Executable], reason: &s
         let mut list = process::command(&executable.file);
         process::lines(list.args(["--list", "--format", "terse"]), |line| {
             if let Some(test) = line.strip_suffix(": test") {
-                tier.skipped
-                    .push(format!("{}::{test}: {reason}", executable.label()));
+                tier.skipped.push(format!("{}::{test}: {reason}", executable.label()));
             }
         })?;
     }
@@ -100,8 +90,7 @@ fn follow(mut reader: Reader, command: &mut Command, executables: &[Executable])
         show(&progress, event);
     }
     if !status.success() {
-        tier.failed
-            .push(format!("{}: the run itself failed ({status})", tier.name));
+        tier.failed.push(format!("{}: the run itself failed ({status})", tier.name));
     }
     Ok(tier)
 }
@@ -146,13 +135,4 @@ fn script(executables: &[Executable]) -> String {
     }
     script.push_str("exit 0\n");
     script
-}
-
-fn fresh_folder(name: &str) -> Result<PathBuf> {
-    let folder = cargo::target_folder().join("xtask").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    Ok(folder)
 }

@@ -218,7 +218,8 @@ impl Spread {
         }
     }
 
-    fn merge(&mut self, other: Spread) {
+    /// Adds what came of more requests.
+    pub fn merge(&mut self, other: Spread) {
         for (server, count) in other.answers {
             *self.answers.entry(server).or_default() += count;
         }

@@ -1,6 +1,7 @@
 //! The lab's command line: what `cargo xtask` and people start.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program talks to its user")]
 
+mod demo;
 mod guest_run;
 
 use std::process::ExitCode;
@@ -18,6 +19,8 @@ struct Arguments {
 enum Command {
     /// Boot a kernel with IPVS under QEMU and run a program of this machine in it.
     GuestRun(guest_run::Arguments),
+    /// Show kube-ipvs at work in a cluster of namespaces; needs root and a kernel with IPVS.
+    Demo(demo::Arguments),
     /// Say whether this kernel and this user can do without a guest: exit code 0 if so, 1 if not.
     KernelHasIpvs,
     /// Print the Debian packages that have to be installed first, one per line.
@@ -31,6 +34,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::GuestRun(arguments) => guest_run::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
         Command::KernelHasIpvs => Ok(kernel_has_ipvs()),
         Command::MissingPackages { namespaces_only } => {
             let place =
