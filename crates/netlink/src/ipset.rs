@@ -154,7 +154,7 @@ pub enum Request {
         /// The entry.
         entry: Entry,
     },
-    /// Removes a set; one that is referenced stays, with [`Errno::IPSET_BUSY`](crate::Errno::IPSET_BUSY).
+    /// Removes a set: `ENOENT` if it is missing, [`IPSET_BUSY`](crate::Errno::IPSET_BUSY) if it is referenced.
     Destroy(String),
     /// Removes the entries of a set.
     Flush(String),

@@ -39,8 +39,22 @@ struct Replay {
 
 /// A connection to a kernel that expects the captured requests, all of them and in order.
 pub(crate) fn replay(name: &str, compare: Compare) -> Connection {
-    let exchanges = exchanges(name).into();
-    Connection::over(Box::new(Replay { compare, exchanges, waiting: VecDeque::new() }))
+    replay_edited(name, compare, &[])
+}
+
+/// The same where we mean to differ from the tool: for each pair, the first request that has its first bytes gets
+/// its second ones.
+pub(crate) fn replay_edited(name: &str, compare: Compare, edits: &[(&[u8], &[u8])]) -> Connection {
+    let mut exchanges = exchanges(name);
+    for (theirs, ours) in edits {
+        let mut requests = exchanges.iter_mut().map(|exchange| &mut exchange.request);
+        let edited = requests.any(|request| {
+            let at = request.windows(theirs.len()).position(|window| window == *theirs);
+            at.map(|at| request[at..at + ours.len()].copy_from_slice(ours)).is_some()
+        });
+        assert!(edited, "{name} does not have {}", hex(theirs));
+    }
+    Connection::over(Box::new(Replay { compare, exchanges: exchanges.into(), waiting: VecDeque::new() }))
 }
 
 /// The captured conversation.

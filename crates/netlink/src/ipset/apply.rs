@@ -93,8 +93,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// `create_flags` are those of a creation. The other commands go without `NLM_F_EXCL`: then the kernel takes
-    /// an entry that is there already, or gone already, for a success.
+    /// `create_flags` are those of a creation. Entries go without `NLM_F_EXCL`: then the kernel takes one that is
+    /// there already, or gone already, for a success.
     fn push_single(
         &mut self,
         request: &Request,
@@ -115,7 +115,11 @@ impl<'a> Run<'a> {
                     encode::single(encoder, protocol, set, entry);
                 })
             }
-            Request::Destroy(set) | Request::Flush(set) => {
+            // With it the kernel says so if there is no such set.
+            Request::Destroy(set) => {
+                self.batch.push(parcel, kind, EXCL, |encoder| encode::named(encoder, protocol, set))
+            }
+            Request::Flush(set) => {
                 self.batch.push(parcel, kind, 0, |encoder| encode::named(encoder, protocol, set))
             }
         }
