@@ -15,7 +15,7 @@ use crate::Error;
 use crate::drain::Drains;
 use crate::kernel::{Applied, Failure, Kernel, Observed};
 use crate::report::{Comparison, Foreign, Report};
-use crate::sysctl::{self, Sysctl};
+use crate::sysctl::{Sysctl, Sysctls};
 
 use self::rules::Rules;
 
@@ -45,7 +45,9 @@ pub struct Target<'a> {
 #[derive(Debug)]
 pub struct Dataplane<K> {
     kernel: K,
-    settings: Settings,
+    sysctls: Sysctls,
+    /// [`Settings::timeouts`].
+    timeouts: [u32; 3],
     drains: Drains,
     rules: Rules,
 }
@@ -55,8 +57,13 @@ pub struct Dataplane<K> {
 impl<K: Kernel> Dataplane<K> {
     /// An engine for `kernel`. Nothing is read or changed yet.
     pub fn new(kernel: K, settings: Settings) -> Self {
-        let drains = Drains::new(settings.drain_limit);
-        Dataplane { kernel, settings, drains, rules: Rules::default() }
+        Dataplane {
+            kernel,
+            sysctls: Sysctls::new(settings.sysctls),
+            timeouts: settings.timeouts,
+            drains: Drains::new(settings.drain_limit),
+            rules: Rules::default(),
+        }
     }
 
     /// The kernel.
@@ -128,10 +135,8 @@ impl<K: Kernel> Dataplane<K> {
     pub fn compare(&mut self, target: Target<'_>) -> Result<Comparison, Error> {
         let families: Vec<Family> = target.options.families.iter().copied().collect();
         let mut preparations: Vec<String> = Vec::new();
-        for sysctl in &self.settings.sysctls {
-            if !sysctl.is_set(&mut self.kernel) {
-                preparations.push(format!("set sysctl {} to {}", sysctl.name, sysctl.value));
-            }
+        for sysctl in self.sysctls.different(&mut self.kernel) {
+            preparations.push(format!("set sysctl {} to {}", sysctl.name, sysctl.value));
         }
         let missing = self.kernel.missing(&families)?;
         preparations.extend(missing.iter().map(|element| format!("create {element}")));
@@ -154,16 +159,14 @@ impl<K: Kernel> Dataplane<K> {
     }
 
     fn enforce_settings(&mut self, report: &mut Report) {
-        let (changed, errors) = sysctl::enforce(&mut self.kernel, &self.settings.sysctls);
-        report.repaired.extend(changed);
-        report.errors.extend(errors);
+        self.sysctls.enforce(&mut self.kernel, report);
         if let Err(error) = self.enforce_timeouts(report) {
             report.errors.push(error);
         }
     }
 
     fn enforce_timeouts(&mut self, report: &mut Report) -> Result<(), Error> {
-        let wanted = self.settings.timeouts;
+        let wanted = self.timeouts;
         if wanted == [0; 3] {
             return Ok(());
         }

@@ -15,6 +15,8 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
     pub errors: Vec<Error>,
+    /// What this node does not let us do and service traffic does not need; it is not tried again.
+    pub limitations: Vec<Error>,
     /// Schedulers that the kernel turned out to lack.
     pub missing_schedulers: Vec<Scheduler>,
     /// Real servers that began to drain.
@@ -63,6 +65,7 @@ impl Report {
         self.repaired.extend(other.repaired);
         self.failures.extend(other.failures);
         self.errors.extend(other.errors);
+        self.limitations.extend(other.limitations);
         self.missing_schedulers.extend(other.missing_schedulers);
         self.draining += other.draining;
         self.drained += other.drained;

@@ -1,6 +1,8 @@
 //! The kernel settings that service traffic depends on, as kube-proxy sets them.
 
-use crate::{Error, Kernel};
+use std::collections::BTreeSet;
+
+use crate::{Kernel, Report};
 
 /// A setting and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,19 +74,40 @@ pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
     sysctls
 }
 
-/// Sets what differs, and names it. One that fails does not stop the others.
-pub fn enforce(kernel: &mut impl Kernel, sysctls: &[Sysctl]) -> (Vec<String>, Vec<Error>) {
-    let (mut changed, mut errors) = (Vec::new(), Vec::new());
-    for sysctl in sysctls {
-        if sysctl.is_set(kernel) {
-            continue;
-        }
-        match kernel.set_sysctl(sysctl.name, &sysctl.value) {
-            Ok(()) => changed.push(format!("sysctl {} set to {}", sysctl.name, sysctl.value)),
-            Err(error) => errors.push(error),
+/// Keeps the settings.
+#[derive(Debug)]
+pub(crate) struct Sysctls {
+    wanted: Vec<Sysctl>,
+    /// Names of those that cannot be set here and that service traffic does not need: not tried again.
+    given_up: BTreeSet<&'static str>,
+}
+
+// === impl Sysctls ===
+
+impl Sysctls {
+    pub(crate) fn new(wanted: Vec<Sysctl>) -> Self {
+        Sysctls { wanted, given_up: BTreeSet::new() }
+    }
+
+    /// Those that have another value, without the ones that were given up.
+    pub(crate) fn different(&self, kernel: &mut impl Kernel) -> Vec<Sysctl> {
+        let worth_trying = self.wanted.iter().filter(|sysctl| !self.given_up.contains(sysctl.name));
+        worth_trying.filter(|sysctl| !sysctl.is_set(kernel)).cloned().collect()
+    }
+
+    /// Sets what differs. One that fails does not stop the others.
+    pub(crate) fn enforce(&mut self, kernel: &mut impl Kernel, report: &mut Report) {
+        for sysctl in self.different(kernel) {
+            match kernel.set_sysctl(sysctl.name, &sysctl.value) {
+                Ok(()) => report.repaired.push(format!("sysctl {} set to {}", sysctl.name, sysctl.value)),
+                Err(error) if sysctl.needed => report.errors.push(error),
+                Err(error) => {
+                    self.given_up.insert(sysctl.name);
+                    report.limitations.push(error);
+                }
+            }
         }
     }
-    (changed, errors)
 }
 
 /// From 4.1 on a reused port could delay a connection by a second unless reuse detection is off; 5.9 mended

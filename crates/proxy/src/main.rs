@@ -1,2 +1,30 @@
-//! proxy
-fn main() {}
+//! The daemon `kube-ipvs`: a drop-in for kube-proxy in IPVS mode.
+//!
+//! Without a subcommand it takes kube-proxy's flags and runs. This crate wires the others together; nothing
+//! depends on it.
+
+mod commands;
+mod config;
+mod daemon;
+mod duration;
+mod flags;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::flags::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        None => commands::run::run(&cli.run),
+        Some(Command::Plan(flags)) => commands::plan::plan(&flags),
+        Some(Command::Diff(flags)) => commands::diff::diff(&flags),
+    };
+    outcome.unwrap_or_else(|error| {
+        commands::complain(&error);
+        ExitCode::FAILURE
+    })
+}

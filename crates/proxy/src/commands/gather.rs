@@ -1,0 +1,75 @@
+//! Reading a cluster once, for the commands that only look.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use model::{Change, Cluster, Effect, Kind};
+use plan::{Options, Planner};
+
+use crate::config;
+use crate::flags::{PlanFlags, SourceFlags};
+
+/// How long an API server may take to send everything.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A cluster as it was read, and what is planned for it.
+pub(crate) struct Gathered {
+    pub(crate) planner: Planner,
+    /// Complaints about objects and warnings of Services.
+    pub(crate) complaints: Vec<String>,
+}
+
+/// Reads everything from the source that the flags name, and plans it.
+pub(crate) fn gather(flags: &PlanFlags, options: Options) -> anyhow::Result<Gathered> {
+    let name = config::node_name(flags.node.as_deref())?;
+    let mut cluster = Cluster::new(name.as_str());
+    cluster.apply(Change::NodeApplied(config::node_from_flags(&name, &flags.planning)));
+    let mut complaints = Vec::new();
+    for change in read(&flags.source, &name)? {
+        if let Effect::Problem(problem) = cluster.apply(change) {
+            complaints.push(problem.to_string());
+        }
+    }
+    let mut planner = Planner::new(options);
+    let update = planner.rebuild(&cluster);
+    for (key, warnings) in update.warnings {
+        complaints.extend(warnings.into_iter().map(|warning| format!("Service {key}: {warning}")));
+    }
+    for conflict in update.conflicts {
+        complaints.push(format!(
+            "{} is claimed by Service {} and also by {}",
+            conflict.key,
+            conflict.winner,
+            conflict.losers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    Ok(Gathered { planner, complaints })
+}
+
+fn read(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Vec<Change>> {
+    if let Some(folder) = &flags.manifests {
+        return Ok(sources::manifests::load(folder)?);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let read = read_from_api_server(flags, node_name);
+        tokio::time::timeout(LIMIT, read)
+            .await
+            .context("the API server did not send everything in a minute")?
+    })
+}
+
+async fn read_from_api_server(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Vec<Change>> {
+    let mut stream = super::run::watch_api_server(flags, node_name).await?;
+    let mut missing: BTreeSet<Kind> = Kind::ALL.into_iter().collect();
+    let mut changes = Vec::new();
+    while !missing.is_empty() {
+        let Some(change) = stream.recv().await else { bail!("the connection to the API server ended") };
+        if let Change::Synced(kind) = change {
+            missing.remove(&kind);
+        }
+        changes.push(change);
+    }
+    Ok(changes)
+}

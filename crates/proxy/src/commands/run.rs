@@ -1,0 +1,95 @@
+//! The daemon's start: everything is opened and checked here, then the loop takes over.
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use dataplane::Dataplane;
+use dataplane::linux::{self, Linux};
+use model::{Change, Cluster, Family};
+use plan::{Options, Planner};
+use sources::Changes;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::daemon::{Daemon, Periods};
+use crate::flags::{PlanningFlags, RunFlags, SourceFlags};
+use crate::{config, logging};
+
+pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
+    logging::start(flags.v, flags.logging_format);
+    let name = config::node_name(flags.hostname_override.as_deref())?;
+    let periods = Periods { audit: flags.ipvs_sync_period, changes: flags.ipvs_min_sync_period };
+    periods.check()?;
+    let kernel = Linux::open()?;
+    let options = wanted_options(&flags.planning, families()?)?;
+    let settings = config::settings(&flags.kernel, &linux::kernel_release());
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        node = name,
+        scheduler = %options.scheduler,
+        kernel = linux::kernel_release(),
+        "starting"
+    );
+    let mut cluster = Cluster::new(name.as_str());
+    cluster.apply(Change::NodeApplied(config::node_from_flags(&name, &flags.planning)));
+    let daemon = Daemon::new(cluster, Planner::new(options), Dataplane::new(kernel, settings), periods);
+    // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let changes = open_source(&flags.source, &name).await?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let stop = async move {
+            tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            }
+        };
+        let reason = daemon.run(changes, stop).await?;
+        info!(reason, "stopping; the kernel keeps what is programmed");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The families that this node can serve.
+///
+/// # Errors
+/// If it can serve none.
+pub(crate) fn families() -> anyhow::Result<BTreeSet<Family>> {
+    let supported = linux::supported_families();
+    let mut families = BTreeSet::new();
+    let mut reasons = Vec::new();
+    for family in Family::ALL {
+        match supported.get(family) {
+            Ok(()) => drop(families.insert(family)),
+            Err(error) => reasons.push(format!("{family}: {error}")),
+        }
+    }
+    if families.is_empty() {
+        bail!("no address family can be served: {}", reasons.join("; "));
+    }
+    for reason in reasons {
+        warn!(reason, "an address family is not served");
+    }
+    Ok(families)
+}
+
+/// The planning options for this machine.
+pub(crate) fn wanted_options(flags: &PlanningFlags, families: BTreeSet<Family>) -> anyhow::Result<Options> {
+    config::planning_options(flags, families, linux::has_bridge_netfilter())
+}
+
+/// Begins to watch the API server that the flags name.
+pub(crate) async fn watch_api_server(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {
+    let _ = (flags, node_name);
+    bail!("TEMP")
+}
+
+async fn open_source(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {
+    match &flags.manifests {
+        Some(folder) => sources::manifests::watch(folder, sources::manifests::Options::default())
+            .with_context(|| format!("the folder {} cannot be watched", folder.display())),
+        None => watch_api_server(flags, node_name).await,
+    }
+}

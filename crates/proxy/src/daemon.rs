@@ -1,0 +1,200 @@
+//! The loop: one owner of all state. Changes come in, operations go out, and time triggers the rest.
+
+mod journal;
+mod pacer;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use dataplane::{Dataplane, Kernel, Report, Target};
+use model::{Change, Cluster, Effect, ObjectKey};
+use plan::{Planner, State, Update};
+use sources::Changes;
+use tracing::info;
+
+use self::journal::Journal;
+pub(crate) use self::pacer::Periods;
+use self::pacer::{Pacer, Scope, Work};
+
+/// How many changes are taken in before the kernel gets its turn, so that a flood of them cannot starve it.
+const MOST_AT_ONCE: usize = 4096;
+
+/// Everything that the daemon knows.
+pub(crate) struct Daemon<K> {
+    cluster: Cluster,
+    planner: Planner,
+    dataplane: Dataplane<K>,
+    pacer: Pacer,
+    journal: Journal,
+    /// Services to plan again.
+    touched: BTreeSet<ObjectKey>,
+    /// Whether all have to be planned again.
+    replan: bool,
+}
+
+// === impl Daemon ===
+
+impl<K: Kernel> Daemon<K> {
+    pub(crate) fn new(cluster: Cluster, planner: Planner, dataplane: Dataplane<K>, periods: Periods) -> Self {
+        Daemon {
+            cluster,
+            planner,
+            dataplane,
+            pacer: Pacer::new(periods),
+            journal: Journal::default(),
+            touched: BTreeSet::new(),
+            replan: false,
+        }
+    }
+
+    /// Runs until `stop` is done, and gives its reason. The kernel keeps its state.
+    ///
+    /// # Errors
+    /// If the source ends.
+    pub(crate) async fn run(
+        mut self,
+        mut changes: Changes,
+        stop: impl Future<Output = &'static str>,
+    ) -> anyhow::Result<&'static str> {
+        let mut stop = pin!(stop);
+        loop {
+            let wake = self.pacer.next(now());
+            tokio::select! {
+                biased;
+                reason = &mut stop => return Ok(reason),
+                change = changes.recv() => match change {
+                    Some(change) => self.take_all(change, &mut changes),
+                    None => bail!("the source of Services ended; see the lines before this one for the reason"),
+                },
+                () = sleep_until(wake) => {}
+            }
+            self.work(now());
+        }
+    }
+
+    /// Takes in a change and those that wait behind it.
+    fn take_all(&mut self, first: Change, changes: &mut Changes) {
+        self.take(first);
+        for _ in 1..MOST_AT_ONCE {
+            match changes.try_recv() {
+                Ok(change) => self.take(change),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn take(&mut self, change: Change) {
+        match self.cluster.apply(change) {
+            Effect::Nothing => return,
+            Effect::Services(keys) => self.touched.extend(keys),
+            Effect::Everything => self.replan = true,
+            Effect::Synced(kind) => {
+                info!(%kind, "first list received");
+                if self.cluster.is_synced() {
+                    self.pacer.start();
+                }
+                return;
+            }
+            Effect::Problem(problem) => return self.journal.problem(problem),
+        }
+        self.pacer.changed();
+    }
+
+    /// Does what is due.
+    fn work(&mut self, now: Instant) {
+        while let Some(work) = self.pacer.due(now) {
+            match work {
+                Work::FirstSync => self.first_sync(now),
+                Work::Changes => self.apply_changes(now),
+                Work::Audit => self.audit(now),
+                Work::Sweep => {
+                    let report = self.dataplane.sweep(now);
+                    self.conclude(&report, Scope::Part, now);
+                }
+            }
+        }
+    }
+
+    fn first_sync(&mut self, now: Instant) {
+        let began = Instant::now();
+        let update = self.plan_touched();
+        self.journal.update(&update);
+        let report = self.reconcile(now);
+        self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
+        self.conclude(&report, Scope::Whole, now);
+    }
+
+    fn apply_changes(&mut self, now: Instant) {
+        let update = self.plan_touched();
+        self.journal.update(&update);
+        if update.operations.is_empty() {
+            return;
+        }
+        let report = self.dataplane.apply(update.operations, now);
+        self.journal.changes(&report);
+        self.conclude(&report, Scope::Part, now);
+    }
+
+    fn audit(&mut self, now: Instant) {
+        let report = self.reconcile(now);
+        self.journal.audit(&report);
+        self.conclude(&report, Scope::Whole, now);
+    }
+
+    fn plan_touched(&mut self) -> Update {
+        let touched = std::mem::take(&mut self.touched);
+        if std::mem::take(&mut self.replan) {
+            self.planner.rebuild(&self.cluster)
+        } else {
+            self.planner.update_all(&self.cluster, &touched)
+        }
+    }
+
+    fn reconcile(&mut self, now: Instant) -> Report {
+        let urgent = if self.pacer.has_synced() { State::default() } else { self.planner.urgent() };
+        let target = Target {
+            desired: self.planner.desired().state(),
+            urgent: &urgent,
+            options: self.planner.options(),
+        };
+        self.dataplane.reconcile(target, now)
+    }
+
+    /// Draws the consequences of what was done: fall-backs for schedulers that this kernel lacks, and when to
+    /// look again.
+    fn conclude(&mut self, report: &Report, scope: Scope, now: Instant) {
+        for scheduler in report.missing_schedulers.iter().copied() {
+            let update = self.planner.without_scheduler(&self.cluster, scheduler);
+            self.journal.update(&update);
+        }
+        let draining = self.dataplane.draining() > 0;
+        if !report.missing_schedulers.is_empty() {
+            self.pacer.audit_now();
+        }
+        self.pacer.done(scope, report.is_complete(), draining, now);
+        self.journal.outcome(report, scope);
+    }
+}
+
+/// The time as timers see it, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+async fn sleep_until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => tokio::time::sleep_until(wake.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long something took, as a field of a log line.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

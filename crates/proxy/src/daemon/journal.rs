@@ -1,0 +1,151 @@
+//! What the daemon says in its log: one line for each event that matters, and not twice.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use dataplane::Report;
+use model::{ObjectKey, Problem};
+use plan::{State, Update};
+use tracing::{debug, error, info, warn};
+
+use super::milliseconds;
+use super::pacer::Scope;
+
+/// How many elements of a list are named in the log; the rest is counted.
+const MOST_NAMED: usize = 10;
+/// How many complaints are remembered so that they are not repeated.
+const MOST_REMEMBERED: usize = 10_000;
+
+/// What was said already.
+#[derive(Debug, Default)]
+pub(super) struct Journal {
+    problems: HashSet<Problem>,
+    warnings: BTreeMap<ObjectKey, Vec<String>>,
+    failing: BTreeSet<String>,
+    foreign: Option<usize>,
+}
+
+// === impl Journal ===
+
+impl Journal {
+    /// A complaint about input.
+    pub(super) fn problem(&mut self, problem: Problem) {
+        if self.problems.len() >= MOST_REMEMBERED {
+            self.problems.clear();
+        }
+        if !self.problems.contains(&problem) {
+            warn!(subject = problem.subject, reason = problem.reason, "input not usable as it is");
+            self.problems.insert(problem);
+        }
+    }
+
+    /// What planning found out.
+    pub(super) fn update(&mut self, update: &Update) {
+        for (service, warnings) in &update.warnings {
+            let known = self.warnings.remove(service).unwrap_or_default();
+            for warning in warnings.iter().filter(|warning| !known.contains(warning)) {
+                warn!(%service, warning, "Service not served as asked");
+            }
+            if !warnings.is_empty() {
+                self.warnings.insert(service.clone(), warnings.clone());
+            }
+        }
+        for conflict in &update.conflicts {
+            let losers: Vec<String> = conflict.losers.iter().map(ToString::to_string).collect();
+            warn!(
+                address = %conflict.key,
+                service = %conflict.winner,
+                others = losers.join(" "),
+                "several Services claim one address and port; the oldest gets it"
+            );
+        }
+        for key in &update.resolved {
+            info!(address = %key, "address and port are claimed by one Service only again");
+        }
+    }
+
+    /// The first sync, which makes the node ready.
+    pub(super) fn first_sync(&mut self, state: &State, report: &Report, took: Duration) {
+        info!(
+            virtual_servers = state.virtual_servers.len(),
+            real_servers = state.real_server_count(),
+            addresses = state.addresses.len(),
+            set_entries = state.members.len(),
+            changes = report.sent,
+            prepared = report.repaired.len(),
+            took_ms = milliseconds(took),
+            "first sync done"
+        );
+        for step in &report.repaired {
+            debug!(step, "prepared");
+        }
+        self.foreign(report);
+    }
+
+    /// Changes that were applied.
+    pub(super) fn changes(&self, report: &Report) {
+        debug!(sent = report.sent, draining = report.draining, drained = report.drained, "changes applied");
+    }
+
+    /// A comparison of the whole state. Quiet when nothing differed.
+    pub(super) fn audit(&mut self, report: &Report) {
+        for repair in &report.repaired {
+            warn!(repair, "kernel differed from the plan; put right");
+        }
+        if !report.differences.is_empty() {
+            let examples: Vec<String> =
+                report.differences.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+            warn!(
+                count = report.differences.len(),
+                examples = examples.join("; "),
+                "kernel state differed from the plan; put right"
+            );
+        }
+        self.foreign(report);
+    }
+
+    /// What failed, when it begins to fail and when it does not any more.
+    pub(super) fn outcome(&mut self, report: &Report, scope: Scope) {
+        let mut failing = match scope {
+            Scope::Whole => BTreeSet::new(),
+            Scope::Part => self.failing.clone(),
+        };
+        for text in report.errors.iter().map(ToString::to_string) {
+            if !self.failing.contains(&text) {
+                error!(error = text, "step failed; it is tried again");
+            }
+            failing.insert(text);
+        }
+        for limitation in &report.limitations {
+            warn!(%limitation, "left as it is");
+        }
+        let new = |text: &String| !self.failing.contains(text);
+        let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
+        let fresh: Vec<&String> = failures.iter().filter(|text| new(text)).collect();
+        for failure in fresh.iter().take(MOST_NAMED) {
+            error!(error = failure.as_str(), "the kernel refused an element; it is tried again");
+        }
+        if fresh.len() > MOST_NAMED {
+            error!(more = fresh.len() - MOST_NAMED, "the kernel refused further elements");
+        }
+        failing.extend(failures);
+        if failing.is_empty() && !self.failing.is_empty() {
+            info!("everything that had failed is done");
+        }
+        self.failing = failing;
+    }
+
+    fn foreign(&mut self, report: &Report) {
+        let Some(foreign) = &report.foreign else { return };
+        let count = foreign.count();
+        if count != self.foreign.unwrap_or_default() {
+            info!(
+                virtual_servers = foreign.virtual_servers.len(),
+                firewall_marks = foreign.firewall_marks,
+                addresses = foreign.addresses.len(),
+                "elements that are not a Kubernetes proxy's are left alone"
+            );
+        }
+        self.foreign = Some(count);
+    }
+}

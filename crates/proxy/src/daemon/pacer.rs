@@ -1,0 +1,176 @@
+//! When to do what. Time is an argument.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+
+/// How often a draining real server is looked at.
+const SWEEP_PERIOD: Duration = Duration::from_secs(5);
+/// How soon a failed element is tried again for the first time; the wait doubles up to the audit period.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// The operator's choices of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Periods {
+    /// Between two comparisons of the whole kernel state (`syncPeriod`).
+    pub(crate) audit: Duration,
+    /// The least between two changes of the kernel (`minSyncPeriod`).
+    pub(crate) changes: Duration,
+}
+
+/// Something to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    /// Bring the kernel to the plan for the first time.
+    FirstSync,
+    /// Apply what changed.
+    Changes,
+    /// Compare the whole kernel state with the plan.
+    Audit,
+    /// See which draining real servers are finished.
+    Sweep,
+}
+
+/// How much of the kernel's state a piece of work looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of it: what failed before has been tried again.
+    Whole,
+    /// What a change concerned: what failed before may still be wrong.
+    Part,
+}
+
+/// What is waiting, and until when.
+#[derive(Debug)]
+pub(super) struct Pacer {
+    periods: Periods,
+    /// Whether everything has been listed, so that the kernel may be changed.
+    started: bool,
+    synced: bool,
+    changes_waiting: bool,
+    last_change: Option<Instant>,
+    next_audit: Option<Instant>,
+    audit_at_once: bool,
+    next_sweep: Option<Instant>,
+    /// The wait before the next retry; none if nothing failed.
+    retry: Option<Duration>,
+}
+
+// === impl Periods ===
+
+impl Periods {
+    /// Checks them against each other, as kube-proxy does.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.audit.is_zero() {
+            bail!("--ipvs-sync-period must be longer than 0s");
+        }
+        if self.changes > self.audit {
+            bail!("--ipvs-min-sync-period must not be longer than --ipvs-sync-period");
+        }
+        Ok(())
+    }
+}
+
+// === impl Pacer ===
+
+impl Pacer {
+    pub(super) fn new(periods: Periods) -> Self {
+        Pacer {
+            periods,
+            started: false,
+            synced: false,
+            changes_waiting: false,
+            last_change: None,
+            next_audit: None,
+            audit_at_once: false,
+            next_sweep: None,
+            retry: None,
+        }
+    }
+
+    /// Everything has been listed.
+    pub(super) fn start(&mut self) {
+        self.started = true;
+    }
+
+    /// Whether the kernel has been brought to the plan once.
+    pub(super) fn has_synced(&self) -> bool {
+        self.synced
+    }
+
+    /// Something changed.
+    pub(super) fn changed(&mut self) {
+        self.changes_waiting = true;
+    }
+
+    /// The whole state has to be compared without waiting.
+    pub(super) fn audit_now(&mut self) {
+        self.audit_at_once = true;
+    }
+
+    /// What is due at `now`. Asking takes it off the list.
+    pub(super) fn due(&mut self, now: Instant) -> Option<Work> {
+        if !self.started {
+            return None;
+        }
+        if !self.synced {
+            self.synced = true;
+            self.changes_waiting = false;
+            self.next_audit = Some(now + self.periods.audit);
+            return Some(Work::FirstSync);
+        }
+        if self.changes_waiting && self.changes_due() <= Some(now) {
+            self.changes_waiting = false;
+            self.last_change = Some(now);
+            return Some(Work::Changes);
+        }
+        if self.audit_at_once || self.next_audit.is_some_and(|due| due <= now) {
+            self.audit_at_once = false;
+            self.next_audit = Some(now + self.periods.audit);
+            return Some(Work::Audit);
+        }
+        if self.next_sweep.is_some_and(|due| due <= now) {
+            self.next_sweep = None;
+            return Some(Work::Sweep);
+        }
+        None
+    }
+
+    /// Notes how work ended: whether everything was done, and whether real servers are draining.
+    pub(super) fn done(&mut self, scope: Scope, complete: bool, draining: bool, now: Instant) {
+        if complete {
+            if scope == Scope::Whole {
+                self.retry = None;
+            }
+        } else {
+            let wait = self.retry.map_or(FIRST_RETRY, |last| last.saturating_mul(2)).min(self.periods.audit);
+            self.retry = Some(wait);
+            self.next_audit = Some(self.next_audit.map_or(now + wait, |due| due.min(now + wait)));
+        }
+        if !draining {
+            self.next_sweep = None;
+        } else if self.next_sweep.is_none() {
+            self.next_sweep = Some(now + SWEEP_PERIOD);
+        }
+    }
+
+    /// When something is due next; none if only a change can bring work.
+    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+        if !self.started {
+            return None;
+        }
+        if !self.synced || self.audit_at_once {
+            return Some(now);
+        }
+        let changes = if self.changes_waiting { self.changes_due().or(Some(now)) } else { None };
+        [changes, self.next_audit, self.next_sweep].into_iter().flatten().min()
+    }
+
+    /// The earliest time for the next change; none if it may be at once.
+    fn changes_due(&self) -> Option<Instant> {
+        self.last_change.map(|last| last + self.periods.changes)
+    }
+}
+
+#[cfg(test)]
+mod tests;

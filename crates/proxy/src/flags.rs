@@ -1,0 +1,178 @@
+//! The command line. The names and defaults are kube-proxy's wherever it has the flag.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use plan::{Options, Scheduler};
+
+use crate::duration;
+
+/// Keeps the IPVS table of this node equal to the Services of a Kubernetes cluster.
+///
+/// Without a subcommand it runs until it is told to stop, and then leaves the kernel as it is, so that
+/// traffic goes on.
+#[derive(Debug, Parser)]
+#[command(name = "kube-ipvs", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunFlags,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print what would be in the kernel of a node, without touching any kernel.
+    Plan(PlanFlags),
+    /// Print what a run would add, change and remove in this kernel; exit code 2 if there is anything.
+    Diff(PlanFlags),
+}
+
+/// How the daemon runs.
+#[derive(Args, Debug)]
+pub(crate) struct RunFlags {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// The name of this node, instead of its host name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) hostname_override: Option<String>,
+    #[command(flatten)]
+    pub(crate) planning: PlanningFlags,
+    #[command(flatten)]
+    pub(crate) kernel: KernelFlags,
+    /// How often the whole kernel state is compared with the plan.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
+    pub(crate) ipvs_sync_period: Duration,
+    /// The least time between two changes of the kernel; changes that come in between are joined.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) ipvs_min_sync_period: Duration,
+    /// How much is logged: 0 to 3 what an operator needs, 4 and 5 every change, 6 and more everything.
+    #[arg(short, long, value_name = "LEVEL", default_value_t = 0)]
+    pub(crate) v: u8,
+    /// The form of log lines.
+    #[arg(long, value_enum, default_value_t = LoggingFormat::Text)]
+    pub(crate) logging_format: LoggingFormat,
+}
+
+/// Where Services, EndpointSlices and Nodes come from.
+#[derive(Args, Debug)]
+pub(crate) struct SourceFlags {
+    /// A folder of manifests (*.yaml, *.yml, *.json), watched for changes, instead of an API server.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["kubeconfig", "master"])]
+    pub(crate) manifests: Option<PathBuf>,
+    /// Credentials and address of the API server. Without this and --master, those of the pod.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The API server's address, instead of the one in the kubeconfig.
+    #[arg(long, value_name = "URL")]
+    pub(crate) master: Option<String>,
+}
+
+/// What is planned, and how.
+#[derive(Args, Debug)]
+pub(crate) struct PlanningFlags {
+    /// The scheduler of Services that choose none by the annotation kube-ipvs.io/scheduler.
+    #[arg(long, value_name = "NAME", default_value = "rr", value_parser = scheduler)]
+    pub(crate) ipvs_scheduler: Scheduler,
+    /// Networks whose virtual servers are never removed.
+    #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
+    pub(crate) ipvs_exclude_cidrs: Vec<IpNet>,
+    /// The networks of the pods, one for each family. What comes from elsewhere to a cluster IP is masqueraded.
+    #[arg(long, value_name = "CIDR[,CIDR]", value_delimiter = ',')]
+    pub(crate) cluster_cidr: Vec<IpNet>,
+    /// Masquerade everything that is sent to a cluster IP.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) masquerade_all: bool,
+    /// The bit of the packet mark that asks for masquerading.
+    #[arg(long, value_name = "BIT", default_value_t = Options::DEFAULT_MASQUERADE_BIT,
+          value_parser = clap::value_parser!(u8).range(0..=31))]
+    pub(crate) iptables_masquerade_bit: u8,
+    /// An address of the node, if its Node object is not known or has none.
+    #[arg(long, value_name = "IP,...", value_delimiter = ',')]
+    pub(crate) node_address: Vec<IpAddr>,
+}
+
+/// Settings of the kernel itself.
+#[derive(Args, Debug)]
+pub(crate) struct KernelFlags {
+    /// Do not answer ARP requests for service addresses.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) ipvs_strict_arp: bool,
+    /// How long IPVS remembers an idle TCP connection; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) ipvs_tcp_timeout: Duration,
+    /// How long IPVS remembers a TCP connection after a FIN; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) ipvs_tcpfin_timeout: Duration,
+    /// How long IPVS remembers an idle UDP flow; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) ipvs_udp_timeout: Duration,
+    /// Connections to track per processor; 0 leaves the kernel's limit and ignores --conntrack-min.
+    #[arg(long, value_name = "NUMBER", default_value_t = 32768)]
+    pub(crate) conntrack_max_per_core: u32,
+    /// The least number of connections to track.
+    #[arg(long, value_name = "NUMBER", default_value_t = 131_072)]
+    pub(crate) conntrack_min: u32,
+    /// How long an idle TCP connection is tracked; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
+    pub(crate) conntrack_tcp_timeout_established: Duration,
+    /// How long a TCP connection in CLOSE_WAIT is tracked; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
+    pub(crate) conntrack_tcp_timeout_close_wait: Duration,
+    /// Let TCP packets outside of the window pass.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) conntrack_tcp_be_liberal: bool,
+    /// How long an unanswered UDP flow is tracked; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) conntrack_udp_timeout: Duration,
+    /// How long an answered UDP flow is tracked; 0s leaves the kernel's value.
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
+    pub(crate) conntrack_udp_timeout_stream: Duration,
+}
+
+/// What `plan` and `diff` are about.
+#[derive(Args, Debug)]
+pub(crate) struct PlanFlags {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// The node whose kernel is meant.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) node: Option<String>,
+    #[command(flatten)]
+    pub(crate) planning: PlanningFlags,
+    /// The form of the output.
+    #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
+    pub(crate) output: OutputFormat,
+}
+
+/// A form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LoggingFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A form of output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// As ipvsadm, ipset, ip and iptables-save print it.
+    Text,
+    /// One JSON object.
+    Json,
+}
+
+fn scheduler(name: &str) -> Result<Scheduler, String> {
+    // kube-proxy takes an empty name for its default.
+    if name.is_empty() {
+        return Ok(Scheduler::default());
+    }
+    name.parse().map_err(|unknown: plan::scheduler::UnknownScheduler| unknown.to_string())
+}
+
+#[cfg(test)]
+mod tests;
