@@ -1,12 +1,11 @@
 //! Gets the lab ready: builds its program, installs what that needs, and finds out where it can run.
 
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::progress::{self, Progress};
-use crate::{cargo, process};
+use crate::{cargo, process, progress};
 
 /// The lab's program, and where its tests run.
 pub(crate) struct Equipment {
@@ -39,7 +38,10 @@ impl Equipment {
         };
         if place == Place::Guest {
             install(&missing_packages(&lab, &[])?)?;
-            know_kernel_packages()?;
+            if is_root()? {
+                // The guest's kernel is fetched as a package.
+                update_unless_known(&["linux-image-amd64", "busybox-static"])?;
+            }
         }
         Ok(Equipment { lab, place })
     }
@@ -61,7 +63,7 @@ impl Equipment {
     }
 }
 
-fn missing_packages(lab: &PathBuf, options: &[&str]) -> Result<Vec<String>> {
+fn missing_packages(lab: &Path, options: &[&str]) -> Result<Vec<String>> {
     let mut packages = Vec::new();
     process::lines(process::command(lab).arg("missing-packages").args(options), |line| {
         packages.push(line.to_owned());
@@ -69,7 +71,7 @@ fn missing_packages(lab: &PathBuf, options: &[&str]) -> Result<Vec<String>> {
     Ok(packages)
 }
 
-fn has_ipvs(lab: &PathBuf) -> Result<bool> {
+fn has_ipvs(lab: &Path) -> Result<bool> {
     Ok(process::lines(process::command(lab).arg("kernel-has-ipvs"), |_| {})?.success())
 }
 
@@ -81,35 +83,40 @@ fn install(packages: &[String]) -> Result<()> {
     if !is_root()? {
         bail!("these Debian packages are missing, and only root can install them: {list}");
     }
+    update_unless_known(packages)?;
     progress::step(&format!("install {list}"));
-    let apt = || {
-        let mut apt = process::command("apt-get");
-        apt.env("DEBIAN_FRONTEND", "noninteractive");
+    let install = || {
+        let mut apt = apt_get("install");
+        apt.args(["--yes", "--no-install-recommends"]).args(packages);
         apt
     };
-    let install =
-        || apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages).status();
-    let attempt = install()
-        .context("cannot start apt-get: on other systems than Debian, install by hand what is missing")?;
+    let attempt = process::status(&mut install())
+        .context("on other systems than Debian, what is missing has to be installed by hand")?;
     if !attempt.success() {
-        // A fresh machine has no package lists, an old one has stale ones.
-        process::run(apt().args(["update", "--quiet"]))?;
-        process::run(apt().args(["install", "--yes", "--quiet", "--no-install-recommends"]).args(packages))?;
+        // Old package lists name files that are gone.
+        process::run(&mut apt_get("update"))?;
+        process::run(&mut install())?;
     }
     Ok(())
 }
 
-/// The guest's kernel is fetched as a package, which needs package lists.
-fn know_kernel_packages() -> Result<()> {
-    let known = |package: &str| -> Result<bool> {
-        Ok(process::lines(process::command("apt-cache").args(["--quiet=2", "show", package]), |_| {})?
-            .success())
-    };
-    if known("linux-image-amd64")? && known("busybox-static")? || !is_root()? {
-        return Ok(());
+/// A fresh machine has no package lists.
+fn update_unless_known(packages: &[impl AsRef<str>]) -> Result<()> {
+    for package in packages {
+        let mut show = process::command("apt-cache");
+        show.args(["--quiet=2", "show", package.as_ref()]).stderr(Stdio::null());
+        if !process::lines(&mut show, |_| {})?.success() {
+            progress::step("fetch package lists");
+            return process::run(&mut apt_get("update"));
+        }
     }
-    let _progress = Progress::start("fetching package lists");
-    process::run(process::command("apt-get").args(["update", "--quiet=2"]))
+    Ok(())
+}
+
+fn apt_get(verb: &str) -> Command {
+    let mut apt = process::command("apt-get");
+    apt.args([verb, "--quiet=2"]).env("DEBIAN_FRONTEND", "noninteractive");
+    apt
 }
 
 fn is_root() -> Result<bool> {

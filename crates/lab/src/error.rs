@@ -48,6 +48,13 @@ pub enum Error {
         output: String,
     },
 
+    /// The guest runs programs of this machine, so both have to be of the same kind.
+    #[error("the guest runs on x86_64 machines only, and this one is {found}")]
+    Architecture {
+        /// This machine's architecture, as Rust names it.
+        found: &'static str,
+    },
+
     /// A downloaded or generated file is not what it should be.
     #[error("{path}: {reason}; delete the folder {cache} to fetch everything again")]
     BadCache {

@@ -18,7 +18,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, io};
+use std::{env, io, process};
 
 use crate::Error;
 use kernel::Kernel;
@@ -66,6 +66,9 @@ impl Guest {
     /// # Errors
     /// If a program is missing, a download fails or the folder cannot be written.
     pub fn prepare(cache: &Path) -> Result<Guest, Error> {
+        if env::consts::ARCH != "x86_64" {
+            return Err(Error::Architecture { found: env::consts::ARCH });
+        }
         fs::create_dir_all(cache).map_err(Error::io(|| format!("create {}", cache.display())))?;
         let cache = cache.canonicalize().map_err(Error::io(|| format!("find {}", cache.display())))?;
         let path = cache.join("lock");
@@ -159,7 +162,10 @@ impl GuestCommand<'_> {
     pub fn run(&self, on_line: impl FnMut(&str)) -> Result<ExitCode, Error> {
         let runs = self.guest.cache.join("runs");
         fs::create_dir_all(&runs).map_err(Error::io(|| format!("create {}", runs.display())))?;
-        let folder = tempfile::tempdir_in(&runs)
+        remove_stale(&runs);
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{}-", process::id()))
+            .tempdir_in(&runs)
             .map_err(Error::io(|| format!("create a folder in {}", runs.display())))?;
         let initramfs = self.initramfs().map_err(Error::io(|| "build the initramfs"))?;
         let path = folder.path().join("initramfs");
@@ -193,6 +199,17 @@ impl GuestCommand<'_> {
         }
         script.push(b'\n');
         Ok(script)
+    }
+}
+
+/// Removes the folders of runs whose process was killed before it could.
+fn remove_stale(runs: &Path) {
+    for entry in fs::read_dir(runs).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let process = name.split_once('-').map_or(name.as_str(), |(process, _)| process);
+        if !Path::new("/proc").join(process).exists() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! `lab guest-run`: one program in a fresh guest.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
-use std::{env, io};
 
 use lab::Error;
 use lab::guest::{self, Guest};
@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         eprintln!("lab: fetching Debian's kernel into {} …", cache.display());
     }
     let guest = Guest::prepare(&cache)?;
-    let (program, rest) = arguments.program.split_first().ok_or_else(no_program)?;
+    let (program, rest) =
+        arguments.program.split_first().ok_or_else(|| Error::missing("a program to run"))?;
     let mut command = guest.command(program);
     command.args(rest).memory_mib(arguments.memory).processors(arguments.processors);
     command.time_limit(Duration::from_secs(arguments.time_limit));
@@ -54,8 +55,4 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     }
     let code = command.run(|line| println!("{line}"))?;
     Ok(ExitCode::from(code.0))
-}
-
-fn no_program() -> Error {
-    Error::Io { doing: "run nothing".to_owned(), source: io::ErrorKind::InvalidInput.into() }
 }

@@ -74,3 +74,36 @@ impl Manifests {
 fn is_endpoint(line: &str, address: IpAddr) -> bool {
     line.starts_with(&format!("- {{addresses: [\"{address}\"]"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::{fs, path::Path};
+
+    use super::Manifests;
+
+    /// The changes rely on how the examples write their endpoints.
+    #[test]
+    fn endpoints_of_the_examples_are_changed_and_added_in_both_families() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+        let manifests = Manifests::copy_of(&examples).unwrap();
+        let addresses = |last: &str| -> [IpAddr; 2] {
+            [format!("10.244.2.{last}").parse().unwrap(), format!("fd00:244:0:2::{last}").parse().unwrap()]
+        };
+        let text = || fs::read_to_string(manifests.path().join("frontend-rr.yaml")).unwrap();
+        let before = text();
+        assert!(!before.contains("terminating"));
+
+        manifests.terminate("frontend-rr.yaml", addresses("3")).unwrap();
+        assert_eq!(text().matches("terminating: true").count(), 2);
+        assert_eq!(text().lines().count(), before.lines().count());
+
+        manifests.add("frontend-rr.yaml", addresses("4"), addresses("5"), "node-2").unwrap();
+        assert_eq!(text().lines().count(), before.lines().count() + 2);
+        for address in addresses("5") {
+            assert!(
+                text().contains(&format!("[\"{address}\"], nodeName: node-2, conditions: {{ready: true}}"))
+            );
+        }
+    }
+}

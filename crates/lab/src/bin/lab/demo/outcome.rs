@@ -66,3 +66,25 @@ impl fmt::Display for Outcome {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::Outcome;
+
+    #[test]
+    fn what_is_not_as_expected_is_marked() {
+        let mut outcome = Outcome::default();
+        outcome.equal("300 requests", "pod-1 300", "pod-1 300");
+        assert!(outcome.is_as_expected());
+        outcome.rule("a rule", "few", 1000, false);
+        assert!(!outcome.is_as_expected());
+        expect![[r#"
+                             expected   seen
+               300 requests  pod-1 300  pod-1 300
+               a rule        few        1000  <-- not as expected
+        "#]]
+        .assert_eq(&outcome.to_string());
+    }
+}
