@@ -57,6 +57,8 @@ impl Writer<'_> {
         let everything = self.commented_set(SetName::ClusterIp, "dst,dst");
         let text = match self.options.local_detector.get(self.family) {
             _ if self.options.masquerade_all => everything,
+            // Nothing comes from elsewhere. The nft variant of iptables refuses a rule that says so.
+            Some(LocalDetector::Cidr(cidr)) if cidr.prefix_len() == 0 => return,
             Some(LocalDetector::Cidr(cidr)) => format!("! -s {} {everything}", cidr.trunc()),
             Some(LocalDetector::Interface(name)) => format!("! -i {name} {everything}"),
             Some(LocalDetector::InterfacePrefix(prefix)) => format!("! -i {prefix}+ {everything}"),

@@ -60,9 +60,11 @@ impl Repair {
             self.findings.push(format!("{} {}: missing: {}", table.table, jump.chain, jump.text));
             let _ = writeln!(lines, "-I {} {}", jump.chain, jump.text);
         }
-        for _ in 1..count {
-            self.findings.push(format!("{} {}: twice: {}", table.table, jump.chain, jump.text));
-            let _ = writeln!(lines, "-D {} {}", jump.chain, jump.text);
+        if count > 1 {
+            self.findings.push(format!("{} {}: {count} times: {}", table.table, jump.chain, jump.text));
+            for _ in 1..count {
+                let _ = writeln!(lines, "-D {} {}", jump.chain, jump.text);
+            }
         }
     }
 }
