@@ -22,14 +22,17 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Show kube-ipvs at work: two nodes, six pods, real traffic.
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
+    /// Run kube-ipvs in the demo's cluster with manifests of your own, and look at it with commands of your own.
+    Lab(demo::LabArguments),
     /// Check format and lints, run every test, and say what was skipped and why.
     Test(test::Arguments),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
-        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Demo(arguments) => demo::demo(&arguments),
+        Command::Lab(arguments) => demo::lab(&arguments),
         Command::Test(arguments) => test::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {

@@ -17,11 +17,12 @@ use crate::{Error, packages, process};
 /// Where `ip netns` keeps namespaces.
 const FOLDER: &str = "/run/netns";
 
-/// A named network namespace, as `ip netns add` makes it. It is removed when this is dropped.
+/// A named network namespace, as `ip netns add` makes it. If it was created here, it is removed when this is dropped.
 #[derive(Debug)]
 pub struct Namespace {
     name: String,
     file: Arc<File>,
+    is_ours: bool,
 }
 
 // === impl Namespace ===
@@ -35,13 +36,12 @@ impl Namespace {
         // Two `ip netns add` that both find the folder missing get in each other's way.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let name = name.into();
-        let path = path(&name);
         {
             let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
             process::run(process::command(packages::program("ip")?).args(["netns", "add", &name]))?;
         }
-        let file = File::open(&path).map_err(Error::io(|| format!("open {}", path.display())))?;
-        let namespace = Namespace { name, file: Arc::new(file) };
+        let mut namespace = Namespace::open(&name)?;
+        namespace.is_ours = true;
         for scope in ["all", "default"] {
             // Duplicate address detection keeps an address unusable for a second or two.
             namespace.sysctl(&format!("net.ipv6.conf.{scope}.accept_dad"), "0")?;
@@ -49,6 +49,16 @@ impl Namespace {
         }
         namespace.ip(["link set lo up"])?;
         Ok(namespace)
+    }
+
+    /// A namespace that somebody else has created.
+    ///
+    /// # Errors
+    /// If there is none of that name.
+    pub fn open(name: &str) -> Result<Namespace, Error> {
+        let path = path(name);
+        let file = File::open(&path).map_err(Error::io(|| format!("open {}", path.display())))?;
+        Ok(Namespace { name: name.to_owned(), file: Arc::new(file), is_ours: false })
     }
 
     /// The name for `ip netns exec`.
@@ -143,7 +153,9 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        remove(&self.name);
+        if self.is_ours {
+            remove(&self.name);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! A program under test that runs in a namespace and writes a log.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
@@ -10,13 +10,27 @@ use nix::sys::signal::{self, Signal};
 use nix::unistd::Pid;
 
 use crate::namespace::Namespace;
-use crate::{Error, wait};
+use crate::{Error, process, wait};
 
 /// A running program. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
     log: PathBuf,
+}
+
+/// Runs a program to its end in this process' own namespace and terminal, with more environment variables.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn run_visibly(
+    program: &OsStr,
+    arguments: &[OsString],
+    environment: &[(OsString, OsString)],
+) -> Result<ExitStatus, Error> {
+    let mut command = process::command(program);
+    command.args(arguments).envs(environment.iter().cloned());
+    command.status().map_err(|source| Error::Start { program: process::show(&command), source })
 }
 
 // === impl Program ===

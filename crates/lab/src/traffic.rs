@@ -73,3 +73,14 @@ impl fmt::Display for Protocol {
         })
     }
 }
+
+impl FromStr for Protocol {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Protocol, String> {
+        [Protocol::Tcp, Protocol::Udp, Protocol::Sctp]
+            .into_iter()
+            .find(|protocol| protocol.to_string().eq_ignore_ascii_case(text))
+            .ok_or_else(|| format!("{text} is none of tcp, udp and sctp"))
+    }
+}

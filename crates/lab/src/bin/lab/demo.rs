@@ -5,7 +5,7 @@ mod outcome;
 mod stage;
 mod steps;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -63,22 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         let seconds = begin.elapsed().as_secs_f32();
         if !outcome.is_as_expected() {
             println!("   FAILED after {seconds:.1} s\n");
-            show_logs(&stage, &arguments.logs);
+            stage.show_logs();
             return Ok(ExitCode::FAILURE);
         }
         println!("   ok ({seconds:.1} s)\n");
     }
     println!("All {} steps went as expected.", STEPS.len());
     Ok(ExitCode::SUCCESS)
-}
-
-/// The end of what each kube-ipvs said.
-fn show_logs(stage: &Stage, folder: &Path) {
-    const LINES: usize = 15;
-    for (name, log) in stage.logs() {
-        let lines: Vec<&str> = log.lines().collect();
-        let (_, last) = lines.split_at(lines.len().saturating_sub(LINES));
-        println!("The last lines of kube-ipvs on {name} (all are in {}):", folder.join(name).display());
-        last.iter().for_each(|line| println!("   {line}"));
-    }
 }

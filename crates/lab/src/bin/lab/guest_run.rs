@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             command.env(name, value);
         }
     }
-    let code = command.run(|line| println!("{line}"))?;
+    // If nobody reads on, as with `| head`, the program is still run to its end.
+    let code = command.run(|line| drop(writeln!(io::stdout(), "{line}")))?;
     Ok(ExitCode::from(code.0))
 }

@@ -1,17 +1,15 @@
 //! What the steps act on: the cluster, the servers in its pods, and kube-ipvs on its nodes.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use lab::Error;
-use lab::cluster::addresses::CLUSTER_CIDR;
 use lab::cluster::{Cluster, Pod, Size};
 use lab::namespace::Namespace;
-use lab::program::Program;
 use lab::traffic::{Client, Protocol, Server};
 
 use super::manifests::Manifests;
+use crate::proxies::Proxies;
 
 /// Where pods serve what; `examples/` says the same.
 const PORTS: [(Protocol, u16); 3] = [(Protocol::Tcp, 8080), (Protocol::Udp, 5353), (Protocol::Sctp, 38412)];
@@ -19,7 +17,7 @@ const PORTS: [(Protocol, u16); 3] = [(Protocol::Tcp, 8080), (Protocol::Udp, 5353
 pub(super) struct Stage {
     pub(super) cluster: Cluster,
     pub(super) manifests: Manifests,
-    proxies: Vec<(String, Program)>,
+    proxies: Option<Proxies>,
     servers: Vec<Server>,
     kube_ipvs: PathBuf,
     logs: PathBuf,
@@ -47,7 +45,6 @@ pub(super) const SIGNALLING: Service = Service { number: 60, protocol: Protocol:
 impl Stage {
     /// Builds the cluster and starts the servers in its pods; kube-ipvs is started later.
     pub(super) fn build(kube_ipvs: &Path, examples: &Path, logs: &Path) -> Result<Stage, Error> {
-        fs::create_dir_all(logs).map_err(Error::io(|| format!("create {}", logs.display())))?;
         let manifests = Manifests::copy_of(examples)?;
         let cluster = Cluster::build(Size { nodes: 2, pods_per_node: 3, hosts: 1 })?;
         let mut servers = Vec::new();
@@ -57,7 +54,7 @@ impl Stage {
         Ok(Stage {
             cluster,
             manifests,
-            proxies: Vec::new(),
+            proxies: None,
             servers,
             kube_ipvs: kube_ipvs.to_owned(),
             logs: logs.to_owned(),
@@ -66,33 +63,21 @@ impl Stage {
 
     /// Starts kube-ipvs on every node.
     pub(super) fn start_proxies(&mut self) -> Result<(), Error> {
-        for node in &self.cluster.nodes {
-            let folder = self.manifests.path().to_string_lossy();
-            let arguments = [
-                "--manifests",
-                &folder,
-                "--hostname-override",
-                &node.name,
-                "--cluster-cidr",
-                CLUSTER_CIDR,
-                "-v",
-                "1",
-            ];
-            let log = self.logs.join(&node.name);
-            let program = Program::start(&node.namespace, &self.kube_ipvs, arguments, &log)?;
-            self.proxies.push((node.name.clone(), program));
-        }
+        let proxies = Proxies::start(&self.cluster, &self.kube_ipvs, self.manifests.path(), &self.logs)?;
+        self.proxies = Some(proxies);
         Ok(())
     }
 
-    /// Whether every kube-ipvs that was started still runs.
+    /// Whether kube-ipvs still runs on every node, once started.
     pub(super) fn proxies_run(&mut self) -> bool {
-        self.proxies.iter_mut().all(|(_, proxy)| proxy.is_running())
+        self.proxies.as_mut().is_none_or(Proxies::all_run)
     }
 
-    /// What each kube-ipvs has written so far.
-    pub(super) fn logs(&self) -> Vec<(&str, String)> {
-        self.proxies.iter().map(|(node, proxy)| (node.as_str(), proxy.log())).collect()
+    /// Prints the end of what each kube-ipvs has said so far.
+    pub(super) fn show_logs(&self) {
+        if let Some(proxies) = &self.proxies {
+            proxies.show_logs(&self.logs);
+        }
     }
 
     /// A pod with its servers, added to a node.
