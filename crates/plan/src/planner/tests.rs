@@ -1,3 +1,5 @@
+mod recorded;
+
 use expect_test::expect;
 use model::{Change, Effect, Node};
 use proptest::prelude::*;
