@@ -33,8 +33,14 @@ pub(crate) trait Raw: DeserializeOwned + Clone + std::fmt::Debug + Send + 'stati
     /// `metadata`, if it has the right shape.
     fn metadata(&self) -> Option<&Metadata>;
 
-    /// The conversion to the model. `default_namespace` stands in for an absent `metadata.namespace`.
-    fn decode(self, default_namespace: &str) -> Decoded;
+    /// Namespace and name, if they are good.
+    fn key(&self) -> Option<ObjectKey> {
+        self.metadata()?.key(Self::KIND)
+    }
+
+    /// The conversion to the model. `default_namespace` stands in for an absent `metadata.namespace`;
+    /// without it an object without a namespace is unusable.
+    fn decode(self, default_namespace: Option<&str>) -> Decoded;
 }
 
 /// What one object turned out to be.
@@ -63,7 +69,7 @@ pub(crate) enum Object {
 }
 
 /// Decodes an object of type `R`, whatever its shape.
-pub(crate) fn decode<R: Raw>(raw: Field<R>, default_namespace: &str) -> Decoded {
+pub(crate) fn decode<R: Raw>(raw: Field<R>, default_namespace: Option<&str>) -> Decoded {
     match raw {
         Field::Present(raw) => raw.decode(default_namespace),
         Field::Absent => Decoded::shapeless(R::KIND, "it is empty"),

@@ -1,1 +1,143 @@
-//! State from Kubernetes' API server: list and watch of Services, EndpointSlices and this Node.
+//! State from Kubernetes' API server: Services, EndpointSlices and the Node that is served.
+//!
+//! Each kind is followed on its own ([`follow`]): a complete reading, as a streaming list where the server has
+//! them and page by page where it has not, then a watch from the version of that reading. A broken watch goes
+//! on from the last version that was seen; only if the server has forgotten that one, or if an event could not
+//! be understood, is everything read again. While the server is away nothing is removed.
+//!
+//! The client is kube's, for configuration, credentials, TLS and requests. Its `watcher` is not used, because
+//! as of 5.0 it has no way back from streaming lists to plain ones, asks again at once and for ever when a
+//! server ends each watch immediately, takes HTTP 410 at the start of a watch for a passing fault, skips an
+//! event that it cannot parse, and does not show that it is in contact again.
+
+mod config;
+mod contact;
+mod events;
+mod failure;
+mod follow;
+mod page;
+mod query;
+mod session;
+mod timing;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use model::{Change, Kind};
+use tokio::sync::mpsc::{self, Sender};
+use tokio::task::JoinSet;
+
+pub use self::config::Config;
+pub use self::timing::Timing;
+
+use self::contact::Contact;
+use self::follow::Follower;
+use self::query::Query;
+use self::session::Session;
+use crate::decode::{Raw, RawNode, RawService, RawSlice};
+use crate::{Changes, QUEUE_LENGTH};
+
+/// Why the API server cannot be asked at all. Everything that may pass by itself is retried instead.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kubeconfig is missing or makes no sense.
+    #[error("cannot use the kubeconfig {path:?}: {source}; --kubeconfig has to name a readable kubeconfig")]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: kube::config::KubeconfigError,
+    },
+    /// No kubeconfig was given, and this is not a pod.
+    #[error("no --kubeconfig was given, and this does not run in a pod with a service account: {0}")]
+    NotInCluster(#[source] kube::config::InClusterError),
+    /// The address of the API server makes no sense.
+    #[error("{url:?} is not the URL of an API server (such as https://10.0.0.1:6443): {reason}")]
+    Server {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file with the bearer token cannot be read.
+    #[error("cannot read the token file {path:?}: {source}")]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// What the kernel says.
+        source: std::io::Error,
+    },
+    /// The credentials or certificates in the configuration make no sense.
+    #[error("cannot set up the connection to the API server: {0}")]
+    Client(#[source] Box<kube::Error>),
+    /// The API server could not be read within the time that [`load`] has.
+    #[error("the API server was not read within {limit:?}: {reason}")]
+    Unread {
+        /// The time.
+        limit: std::time::Duration,
+        /// The last that was heard.
+        reason: String,
+    },
+}
+
+/// Follows the API server. The changes end only if the reader is dropped; whatever fails is retried.
+///
+/// # Errors
+///
+/// Only if the configuration makes it impossible to ask.
+pub async fn watch(config: Config) -> Result<Changes, Error> {
+    start(config).await.map(|(changes, _)| changes)
+}
+
+/// Reads the API server once: what there is, then [`Change::Synced`] for every kind.
+///
+/// # Errors
+///
+/// If the configuration is wrong, or if the server cannot be read within [`Timing::load`].
+pub async fn load(config: Config) -> Result<Vec<Change>, Error> {
+    let limit = config.timing.load;
+    let (mut changes, contact) = start(config).await?;
+    let mut loaded = Vec::new();
+    let mut missing = Kind::ALL.to_vec();
+    let reading = async {
+        while let Some(change) = changes.recv().await {
+            if let Change::Synced(kind) = &change {
+                missing.retain(|other| other != kind);
+            }
+            loaded.push(change);
+            if missing.is_empty() {
+                break;
+            }
+        }
+    };
+    match tokio::time::timeout(limit, reading).await {
+        Ok(()) => Ok(loaded),
+        Err(_elapsed) => Err(Error::Unread { limit, reason: contact.last_reason() }),
+    }
+}
+
+async fn start(config: Config) -> Result<(Changes, Arc<Contact>), Error> {
+    let session = Session::connect(Arc::new(config)).await?;
+    let contact = Arc::new(Contact::new(session.url()));
+    let (sender, changes) = mpsc::channel(QUEUE_LENGTH);
+    let node_name = session.config().node_name.clone();
+    let mut tasks = JoinSet::new();
+    let setting = (&session, &sender, &contact);
+    spawn::<RawService>(&mut tasks, Query::services(), setting);
+    spawn::<RawSlice>(&mut tasks, Query::endpoint_slices(), setting);
+    spawn::<RawNode>(&mut tasks, Query::node(&node_name), setting);
+    tokio::spawn(async move {
+        sender.closed().await;
+        tasks.shutdown().await;
+    });
+    Ok((changes, contact))
+}
+
+fn spawn<R: Raw + Sync>(
+    tasks: &mut JoinSet<()>,
+    query: Query,
+    (session, sender, contact): (&Session, &Sender<Change>, &Arc<Contact>),
+) {
+    let follower = Follower::<R>::new(query, session.clone(), sender.clone(), Arc::clone(contact));
+    tasks.spawn(follower.run());
+}

@@ -70,11 +70,18 @@ struct NotAName<'a>(&'a str);
 // === impl Metadata ===
 
 impl Metadata {
+    /// The object's key, if it has a good one.
+    pub(super) fn key(&self, kind: Kind) -> Option<ObjectKey> {
+        let name = valid_name(&self.name, None).ok()?;
+        let namespace = valid_namespace(&self.namespace, kind, None).ok()?;
+        Some(ObjectKey { namespace, name })
+    }
+
     /// Reads names, labels and annotations; fails if the object cannot be named.
     pub(super) fn identify(
         metadata: Field<Metadata>,
         kind: Kind,
-        default_namespace: &str,
+        default_namespace: Option<&str>,
     ) -> Result<Identified, Box<Decoded>> {
         let unnamed = || Reader::new(format!("{kind} (name unknown)"));
         let metadata = match metadata {
@@ -82,13 +89,9 @@ impl Metadata {
             Field::Absent => return Err(Box::new(unnamed().give_up(None, "metadata", "missing"))),
             Field::Malformed(reason) => return Err(Box::new(unnamed().give_up(None, "metadata", reason))),
         };
-        let name = valid_name(metadata.name, None)
+        let name = valid_name(&metadata.name, None)
             .map_err(|reason| Box::new(unnamed().give_up(None, "metadata.name", reason)))?;
-        let namespace = match kind {
-            Kind::Node => Ok("".into()),
-            Kind::Service | Kind::EndpointSlice => valid_name(metadata.namespace, Some(default_namespace)),
-        };
-        let namespace = namespace.map_err(|reason| {
+        let namespace = valid_namespace(&metadata.namespace, kind, default_namespace).map_err(|reason| {
             let reader = Reader::new(format!("{kind} (namespace unknown)/{name}"));
             Box::new(reader.give_up(None, "metadata.namespace", reason))
         })?;
@@ -112,14 +115,21 @@ pub(super) fn subject(kind: Kind, key: &ObjectKey) -> String {
     }
 }
 
+fn valid_namespace(field: &Field<Arc<str>>, kind: Kind, default: Option<&str>) -> Result<Arc<str>, String> {
+    match kind {
+        Kind::Node => Ok("".into()),
+        Kind::Service | Kind::EndpointSlice => valid_name(field, default),
+    }
+}
+
 /// Names go into kernel tables' listings, file formats and metrics, so they have to look like the names that
 /// Kubernetes allows.
-fn valid_name(field: Field<Arc<str>>, default: Option<&str>) -> Result<Arc<str>, String> {
+fn valid_name(field: &Field<Arc<str>>, default: Option<&str>) -> Result<Arc<str>, String> {
     let name = match (field, default) {
-        (Field::Present(name), _) if !name.is_empty() => name,
+        (Field::Present(name), _) if !name.is_empty() => Arc::clone(name),
         (Field::Present(_) | Field::Absent, Some(default)) => default.into(),
         (Field::Present(_) | Field::Absent, None) => return Err("missing".to_owned()),
-        (Field::Malformed(reason), _) => return Err(reason),
+        (Field::Malformed(reason), _) => return Err(reason.clone()),
     };
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
     match name.len() <= LONGEST_NAME && name.chars().all(allowed) {

@@ -52,7 +52,7 @@ impl Raw for RawNode {
         self.metadata.as_ref()
     }
 
-    fn decode(self, default_namespace: &str) -> Decoded {
+    fn decode(self, default_namespace: Option<&str>) -> Decoded {
         let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace) {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,

@@ -52,7 +52,7 @@ fn collect(value: Value, place: String, inherited: Option<&Type>, found: &mut Ve
 
 fn decode_kind(kind: Kind, value: Value) -> Decoded {
     fn read<R: Raw>(value: Value) -> Decoded {
-        decode::decode(Field::<R>::from_value(value), DEFAULT_NAMESPACE)
+        decode::decode(Field::<R>::from_value(value), Some(DEFAULT_NAMESPACE))
     }
     match kind {
         Kind::Service => read::<RawService>(value),

@@ -1,0 +1,27 @@
+//! Where the API server is and who asks.
+
+use std::path::PathBuf;
+
+use super::Timing;
+
+/// How to reach the API server, and for which node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// A kubeconfig file. Without one, and without `master`, the service account of the pod is used.
+    pub kubeconfig: Option<PathBuf>,
+    /// The URL of the API server; it takes precedence over the one in the kubeconfig.
+    pub master: Option<String>,
+    /// The name of the node that is served: of all Nodes only this one is read.
+    pub node_name: String,
+    /// How long things may take.
+    pub timing: Timing,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// The configuration of a pod on the node `node_name`.
+    pub fn in_cluster(node_name: impl Into<String>) -> Self {
+        Config { kubeconfig: None, master: None, node_name: node_name.into(), timing: Timing::default() }
+    }
+}

@@ -1,0 +1,155 @@
+//! What can go wrong in the conversation with an API server, sorted by what it asks for.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use kube::core::Status;
+
+/// Why a reading or a watch came to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// The watch has ended, as it does every few minutes, or its connection broke.
+    #[error("the watch has ended")]
+    Ended,
+    /// In a watch nothing was heard for too long.
+    #[error("nothing was heard for {0:?}")]
+    Silent(Duration),
+    /// A request was not answered in time.
+    #[error("no answer within {0:?}")]
+    NoAnswer(Duration),
+    /// The streaming list did not come to its end.
+    #[error("the streaming list did not end")]
+    EndlessList,
+    /// The server has forgotten the version to go on from (410).
+    #[error("the server has forgotten the version to go on from")]
+    Expired,
+    /// The server answered with an error.
+    #[error("{}", describe_status(.0))]
+    Refused(Box<Status>),
+    /// The server ended the watch with an error.
+    #[error("the server ended the watch: {}", describe_status(.0))]
+    Aborted(Box<Status>),
+    /// The request or its answer did not arrive.
+    #[error("{}", describe_transport(.0))]
+    Transport(#[source] kube::Error),
+    /// The answer cannot be understood.
+    #[error("the answer is not one of an API server: {0}")]
+    Garbage(String),
+    /// Nobody reads the changes any more.
+    #[error("the reader of the changes is gone")]
+    ReaderGone,
+}
+
+/// HTTP 400, 401, 410 and 422 ask for something else than patience.
+const BAD_REQUEST: u16 = 400;
+const UNAUTHORIZED: u16 = 401;
+const GONE: u16 = 410;
+const UNPROCESSABLE: u16 = 422;
+
+// === impl Failure ===
+
+impl Failure {
+    /// An error status as the answer to a request.
+    fn from_answer(status: Box<Status>) -> Self {
+        match status.code {
+            GONE => Failure::Expired,
+            _ => Failure::Refused(status),
+        }
+    }
+
+    /// An error status as an event.
+    pub(super) fn from_event(status: Box<Status>) -> Self {
+        match status.code {
+            GONE => Failure::Expired,
+            _ => Failure::Aborted(status),
+        }
+    }
+
+    /// A connection that broke while a watch was under way.
+    pub(super) fn from_broken_stream(error: &io::Error) -> Self {
+        tracing::debug!(error = describe(error), "the connection of a watch broke");
+        Failure::Ended
+    }
+
+    /// Whether the server does not know the field of the selector.
+    pub(super) fn is_unknown_field(&self) -> bool {
+        let Failure::Refused(status) = self else { return false };
+        status.code == BAD_REQUEST && status.message.contains("field label not supported")
+    }
+
+    /// Whether the server did not like the form of the request. For a streaming list that means that it has
+    /// none: 422 with the feature gate off, 400 where something in between is stricter.
+    pub(super) fn is_bad_request(&self) -> bool {
+        matches!(self, Failure::Refused(status) if matches!(status.code, BAD_REQUEST | UNPROCESSABLE))
+    }
+
+    /// Whether the server was not reached at all, for whatever reason.
+    pub(super) fn is_unreachable(&self) -> bool {
+        matches!(self, Failure::Ended | Failure::Silent(_) | Failure::NoAnswer(_) | Failure::Transport(_))
+    }
+
+    /// Whether new credentials, certificates or a new connection may help.
+    pub(super) fn asks_for_reconnection(&self) -> bool {
+        match self {
+            Failure::Refused(status) => status.code == UNAUTHORIZED,
+            Failure::Ended => false,
+            failure => failure.is_unreachable(),
+        }
+    }
+
+    /// How long the server wants to be left alone.
+    pub(super) fn retry_after(&self) -> Duration {
+        let details = match self {
+            Failure::Refused(status) => status.details.as_ref(),
+            _ => None,
+        };
+        Duration::from_secs(details.map_or(0, |details| details.retry_after_seconds.into()))
+    }
+}
+
+impl From<kube::Error> for Failure {
+    fn from(error: kube::Error) -> Self {
+        match error {
+            kube::Error::Api(status) => Failure::from_answer(status),
+            kube::Error::FromUtf8(_) | kube::Error::SerdeError(_) => Failure::Garbage(describe(&error)),
+            error => Failure::Transport(error),
+        }
+    }
+}
+
+impl From<kube::core::request::Error> for Failure {
+    fn from(error: kube::core::request::Error) -> Self {
+        Failure::Transport(kube::Error::BuildRequest(error))
+    }
+}
+
+/// An error with its causes, each of which says more than the one before.
+fn describe(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+fn describe_transport(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Service(error) => describe(error.as_ref()),
+        error => describe(error),
+    }
+}
+
+fn describe_status(status: &Status) -> String {
+    format!(
+        "HTTP {} {}",
+        status.code,
+        if status.message.is_empty() { &status.reason } else { &status.message }
+    )
+}

@@ -1,0 +1,202 @@
+//! The connection to an API server, and who asks.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::io::AsyncBufRead;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kube::Client;
+use kube::client::{Body, ConfigExt};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tower::{BoxError, ServiceBuilder};
+
+use super::failure::Failure;
+use super::{Config, Error, Timing};
+
+/// A client with the configuration that it was made from, so that it can be made anew.
+#[derive(Clone)]
+pub(super) struct Session {
+    config: Arc<Config>,
+    url: String,
+    client: Client,
+    token: Option<Token>,
+}
+
+/// A bearer token in a file, which somebody renews.
+#[derive(Clone, Debug)]
+struct Token {
+    path: PathBuf,
+    last: HeaderValue,
+}
+
+// === impl Session ===
+
+impl Session {
+    /// Reads the configuration. No connection is made before the first request.
+    pub(super) async fn connect(config: Arc<Config>) -> Result<Self, Error> {
+        let mut settings = read_settings(&config).await?;
+        let token = match token_file(&settings) {
+            Some(path) => {
+                // From here on kube has no part in it: it reads the file once a minute, which is too late for
+                // a token that was revoked.
+                settings.auth_info.token_file = None;
+                settings.auth_info.token = None;
+                Some(Token::read(path)?)
+            }
+            None => None,
+        };
+        let url = settings.cluster_url.to_string();
+        let client = client(&settings, &config.timing).map_err(|error| Error::Client(Box::new(error)))?;
+        Ok(Session { config, url, client, token })
+    }
+
+    /// Reads the configuration again, with new certificates, keys and tokens, and forgets all connections. If
+    /// that fails everything stays as it was.
+    pub(super) async fn reconnect(&mut self) {
+        match Session::connect(Arc::clone(&self.config)).await {
+            Ok(session) => *self = session,
+            Err(error) => tracing::debug!(%error, "the configuration cannot be read again"),
+        }
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The URL of the server.
+    pub(super) fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Sends a request and waits for all of the answer.
+    pub(super) async fn text(&mut self, request: http::Request<Vec<u8>>) -> Result<String, Failure> {
+        let request = self.authorize(request);
+        self.limited(self.client.request_text(request)).await
+    }
+
+    /// Sends a request and waits for the answer to begin.
+    pub(super) async fn stream(
+        &mut self,
+        request: http::Request<Vec<u8>>,
+    ) -> Result<impl AsyncBufRead + Send + use<>, Failure> {
+        let request = self.authorize(request);
+        self.limited(self.client.request_stream(request)).await
+    }
+
+    async fn limited<T>(&self, answer: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+        let limit = self.config.timing.request;
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(Failure::from),
+            Err(_elapsed) => Err(Failure::NoAnswer(limit)),
+        }
+    }
+
+    fn authorize(&mut self, mut request: http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
+        if let Some(token) = &mut self.token {
+            request.headers_mut().insert(AUTHORIZATION, token.renewed());
+        }
+        request
+    }
+}
+
+/// Where the server is, by the rules of client-go: a URL alone is enough, and wins over the kubeconfig's.
+async fn read_settings(config: &Config) -> Result<kube::Config, Error> {
+    let master = config.master.as_deref().filter(|master| !master.is_empty());
+    let mut settings = match (&config.kubeconfig, master) {
+        (Some(path), _) => read_kubeconfig(path).await?,
+        (None, Some(master)) => kube::Config::new(parse_url(master, false)?),
+        (None, None) => kube::Config::incluster_env().map_err(Error::NotInCluster)?,
+    };
+    if let Some(master) = master {
+        settings.cluster_url = parse_url(master, settings.root_cert.is_some())?;
+    }
+    match settings.proxy_url {
+        None => Ok(settings),
+        Some(proxy) => {
+            Err(Error::Server { url: proxy.to_string(), reason: "proxies are not supported".into() })
+        }
+    }
+}
+
+async fn read_kubeconfig(path: &Path) -> Result<kube::Config, Error> {
+    let error = |source| Error::Kubeconfig { path: path.to_owned(), source };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(error)?;
+    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(error)
+}
+
+fn parse_url(text: &str, tls: bool) -> Result<http::Uri, Error> {
+    let error = |reason: &str| Error::Server { url: text.to_owned(), reason: reason.to_owned() };
+    let full = match (text.contains("://"), tls) {
+        (true, _) => text.to_owned(),
+        (false, true) => format!("https://{text}"),
+        (false, false) => format!("http://{text}"),
+    };
+    let uri: http::Uri = full.parse().map_err(|reason: http::uri::InvalidUri| error(&reason.to_string()))?;
+    match uri.scheme_str() {
+        Some("http" | "https") => Ok(uri),
+        _ => Err(error("the scheme has to be http or https")),
+    }
+}
+
+/// The token file that decides who asks, if it is a token file.
+fn token_file(settings: &kube::Config) -> Option<PathBuf> {
+    let auth = &settings.auth_info;
+    let other = auth.auth_provider.is_some() || (auth.username.is_some() && auth.password.is_some());
+    auth.token_file.as_ref().filter(|_| !other).map(PathBuf::from)
+}
+
+/// kube's client, built from its parts: its own builder leaves no way to keep connections alive, and logs every
+/// failed request as an error.
+fn client(settings: &kube::Config, timing: &Timing) -> kube::Result<Client> {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    tcp.set_connect_timeout(Some(timing.connect));
+    tcp.set_keepalive(Some(timing.keepalive));
+    tcp.set_keepalive_interval(Some((timing.keepalive / 3).max(Duration::from_secs(1))));
+    tcp.set_keepalive_retries(Some(3));
+    let https = settings.rustls_https_connector_with_connector(tcp)?;
+    let http = HttpClient::builder(TokioExecutor::new()).build::<_, Body>(https);
+    let service = ServiceBuilder::new()
+        .layer(settings.base_uri_layer())
+        .option_layer(settings.auth_layer()?)
+        .layer(settings.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(Client::new(service, settings.default_namespace.clone()))
+}
+
+// === impl Token ===
+
+impl Token {
+    fn read(path: PathBuf) -> Result<Self, Error> {
+        match read_token(&path) {
+            Ok(last) => Ok(Token { path, last }),
+            Err(source) => Err(Error::Token { path, source }),
+        }
+    }
+
+    /// The token as it is now; the last good one if the file is missing for the moment.
+    fn renewed(&mut self) -> HeaderValue {
+        match read_token(&self.path) {
+            Ok(token) => self.last = token,
+            Err(error) => {
+                tracing::debug!(path = %self.path.display(), %error, "the token file cannot be read");
+            }
+        }
+        self.last.clone()
+    }
+}
+
+fn read_token(path: &Path) -> std::io::Result<HeaderValue> {
+    let text = std::fs::read_to_string(path)?;
+    let mut value = HeaderValue::from_str(&format!("Bearer {}", text.trim()))
+        .map_err(|_| std::io::Error::other("not a token"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
