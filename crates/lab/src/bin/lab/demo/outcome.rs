@@ -80,11 +80,13 @@ mod tests {
         assert!(outcome.is_as_expected());
         outcome.rule("a rule", "few", 1000, false);
         assert!(!outcome.is_as_expected());
+        // The bars keep the indentation, which expect-test would take for its own.
+        let barred: String = outcome.to_string().lines().map(|line| format!("|{line}\n")).collect();
         expect![[r#"
-                             expected   seen
-               300 requests  pod-1 300  pod-1 300
-               a rule        few        1000  <-- not as expected
+            |                 expected   seen
+            |   300 requests  pod-1 300  pod-1 300
+            |   a rule        few        1000  <-- not as expected
         "#]]
-        .assert_eq(&outcome.to_string());
+        .assert_eq(&barred);
     }
 }
