@@ -98,10 +98,9 @@ impl Planner {
     /// The part of the desired state that has to stand first: what the control plane and name resolution
     /// need, since everything else on a node waits for them.
     pub fn urgent(&self) -> State {
-        let mut urgent: Vec<&ObjectKey> = self.desired.services().filter(|key| self.is_urgent(key)).collect();
-        urgent.sort();
+        let urgent = self.desired.services().filter(|key| self.is_urgent(key));
         let mut state = State::default();
-        for plan in urgent.into_iter().filter_map(|key| self.desired.plan(key)) {
+        for plan in urgent.filter_map(|key| self.desired.plan(key)) {
             for key in plan.virtual_servers.keys() {
                 let server = self.desired.state().virtual_servers.get(key);
                 state.virtual_servers.extend(server.map(|server| (*key, Arc::clone(server))));

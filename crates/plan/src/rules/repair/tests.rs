@@ -224,6 +224,15 @@ fn missing_jumps_come_in_the_order_that_a_fresh_node_has() {
 fn a_jump_that_stands_more_than_once_is_thinned_out() {
     let jump = "-A POSTROUTING -m comment --comment \"kubernetes postrouting rules\" -j KUBE-POSTROUTING\n";
     check(
+        &with(jump, &jump.repeat(2)),
+        expect![[r##"
+            # nat POSTROUTING: 2 times: -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+            *nat
+            -D POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+            COMMIT
+        "##]],
+    );
+    check(
         &with(jump, &jump.repeat(3)),
         expect![[r##"
             # nat POSTROUTING: 3 times: -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
