@@ -36,6 +36,8 @@ pub struct FakeKernel {
     pub log: Vec<String>,
     /// The sysctls that exist.
     pub sysctls: BTreeMap<String, String>,
+    /// Whether sysctls can only be read.
+    pub read_only_sysctls: bool,
     /// The IPVS timeouts.
     pub timeouts: [u32; 3],
     /// How often rules were written.
@@ -203,6 +205,10 @@ impl Kernel for FakeKernel {
     }
 
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error> {
+        if self.read_only_sysctls {
+            let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+            return Err(Error::Sysctl { path: name.into(), value: value.to_owned(), source });
+        }
         self.sysctls.insert(name.to_owned(), value.to_owned());
         self.log.push(format!("set sysctl {name} to {value}"));
         Ok(())
