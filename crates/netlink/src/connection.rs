@@ -1,6 +1,9 @@
 //! Conversations with the kernel: batches with acknowledgements, dumps, and single questions.
 
-use std::{fmt, time::Instant};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use crate::{
     attribute::{Encoder, Malformed},
@@ -24,6 +27,8 @@ pub(crate) struct Connection {
     traffic: Traffic,
     /// Whether replies to an earlier, failed call may still be waiting.
     leftovers: bool,
+    /// How long to wait for something that belongs to the call.
+    answer_timeout: Duration,
 }
 
 /// What became of one message of a batch.
@@ -51,7 +56,14 @@ impl Connection {
     }
 
     pub(crate) fn over(transport: Box<dyn Transport>) -> Self {
-        Self { transport, sequence: 1, buffer: Vec::new(), traffic: Traffic::default(), leftovers: false }
+        Self {
+            transport,
+            sequence: 1,
+            buffer: Vec::new(),
+            traffic: Traffic::default(),
+            leftovers: false,
+            answer_timeout: ANSWER_TIMEOUT,
+        }
     }
 
     pub(crate) fn traffic(&self) -> Traffic {
@@ -91,7 +103,7 @@ impl Connection {
         };
         let first = self.send(what, batch, true)?;
         let mut replies: Vec<(T, Reply)> = batch.take_tags().into_iter().map(|tag| (tag, Ok(()))).collect();
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let deadline = Instant::now() + self.answer_timeout;
         let mut acknowledged = false;
         while !acknowledged {
             self.receive(what, deadline).map_err(lost_if_late)?;
@@ -127,7 +139,7 @@ impl Connection {
     ) -> Result<T, Error> {
         let what = question.what;
         let sequence = self.send_question(question, 0)?;
-        let deadline = Instant::now() + ANSWER_TIMEOUT;
+        let deadline = Instant::now() + self.answer_timeout;
         loop {
             self.receive(what, deadline)?;
             for message in Messages::new(&self.buffer) {
@@ -162,7 +174,7 @@ impl Connection {
         let what = question.what;
         let sequence = self.send_question(question, DUMP)?;
         let mut end = DumpEnd::Consistent;
-        let mut deadline = Instant::now() + ANSWER_TIMEOUT;
+        let mut deadline = Instant::now() + self.answer_timeout;
         loop {
             self.receive(what, deadline)?;
             for message in Messages::new(&self.buffer) {
@@ -170,7 +182,7 @@ impl Connection {
                 if message.sequence != sequence || message.kind == NLMSG_NOOP {
                     continue;
                 }
-                deadline = Instant::now() + ANSWER_TIMEOUT;
+                deadline = Instant::now() + self.answer_timeout;
                 if message.flags & DUMP_INTR != 0 {
                     end = DumpEnd::Interrupted;
                 }

@@ -339,4 +339,7 @@ impl Request {
 }
 
 #[cfg(test)]
+pub(crate) use self::tests::parse_as_anything;
+
+#[cfg(test)]
 mod tests;

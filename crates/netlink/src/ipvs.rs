@@ -146,6 +146,8 @@ pub struct RealServerStatus {
 }
 
 /// Counters of a virtual or real server: 64 bits wide, or 32 on kernels before 4.1.
+///
+/// The kernel brings what it lists up to date every two seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Stats {
     /// Connections scheduled.
@@ -388,6 +390,9 @@ impl From<Forwarding> for u32 {
         }
     }
 }
+
+#[cfg(test)]
+pub(crate) use self::tests::parse_as_anything;
 
 #[cfg(test)]
 mod tests;

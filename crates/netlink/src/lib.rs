@@ -19,6 +19,8 @@ pub mod ipvs;
 mod message;
 #[cfg(test)]
 mod replay;
+#[cfg(test)]
+mod robustness_tests;
 pub mod route;
 mod socket;
 

@@ -189,4 +189,7 @@ fn emit(encoder: &mut Encoder<'_>, message: &RouteNetlinkMessage) {
 }
 
 #[cfg(test)]
+pub(crate) use self::tests::parse_as_anything;
+
+#[cfg(test)]
 mod tests;

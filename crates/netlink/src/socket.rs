@@ -70,8 +70,9 @@ impl Socket {
     fn new(protocol: isize) -> Result<Self, Errno> {
         let mut inner = netlink_sys::Socket::new(protocol)?;
         inner.bind_auto()?;
-        inner.set_ext_ack(true)?;
-        inner.set_cap_ack(true)?;
+        // Kernels before 4.12 cannot give their reasons in words, and those before 4.3 send requests back whole.
+        let _ = inner.set_ext_ack(true);
+        let _ = inner.set_cap_ack(true);
         // Going past the limit of net.core.rmem_max needs CAP_NET_ADMIN in the initial user namespace.
         if setsockopt(&inner, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
             setsockopt(&inner, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
@@ -113,5 +114,21 @@ impl Transport for Socket {
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Socket, Transport};
+    use crate::Errno;
+
+    #[test]
+    fn a_receive_ends_when_nothing_comes() {
+        let mut socket = Socket::open("a test", netlink_sys::protocols::NETLINK_ROUTE).unwrap();
+        socket.set_receive_timeout(Duration::from_millis(1)).unwrap();
+        assert_eq!(socket.receive(&mut Vec::new()), Err(Errno::EAGAIN));
+        socket.discard();
     }
 }

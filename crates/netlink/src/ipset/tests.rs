@@ -2,10 +2,12 @@ use std::net::IpAddr;
 
 use crate::{
     Errno, Error, Outcome, Refused,
+    attribute::Encoder,
+    message::Message,
     replay::{Compare, exchanges, replay, replay_edited},
 };
 
-use super::{Entry, Family, Ipset, Request, SetHeader, SetSpec, SetType};
+use super::{Entry, Family, Ipset, Request, SetHeader, SetSpec, SetType, encode, parse};
 
 const TCP: u8 = 6;
 const UDP: u8 = 17;
@@ -91,7 +93,7 @@ fn many_entries_go_as_in_a_restore() {
     let theirs = &conversation[1].request;
     let entries = ["1.1.1.1", "1.1.1.2", "1.1.1.1"].map(|address| Entry::Ip(ip(address)));
     let mut ours = Vec::new();
-    super::encode::many(&mut crate::attribute::Encoder::new(&mut ours), 7, "A", entries.iter());
+    encode::many(&mut Encoder::new(&mut ours), 7, "A", entries.iter());
     let first_line = 20;
     assert_eq!(ours[..first_line], theirs[16..][..first_line]);
     assert_eq!(ours[first_line..][..8], [8, 0, 9, 0x40, 0, 0, 0, 0]);
@@ -106,7 +108,7 @@ fn the_failed_line_is_in_the_error_report() {
     let message = crate::message::Messages::new(report).next().unwrap().unwrap();
     let failure = message.failure().unwrap().unwrap();
     assert_eq!(failure.refused.errno, Errno::IPSET_FULL);
-    assert_eq!(super::parse::failed_line(&failure.request), Some(3));
+    assert_eq!(parse::failed_line(&failure.request), Some(3));
 }
 
 #[test]
@@ -154,6 +156,21 @@ fn lists_entries() {
 }
 
 #[test]
+fn a_network_without_a_prefix_is_one_address() {
+    for (net, prefix) in [("10.1.0.0", 32), ("fd00::1", 128)] {
+        let mut bytes = Vec::new();
+        encode::many(&mut Encoder::new(&mut bytes), 7, "D", [network(net, prefix)].iter());
+        // The attribute with the prefix becomes one that nobody knows.
+        let prefix_at = bytes.windows(4).position(|window| window == [5, 0, 21, 0]).unwrap();
+        bytes[prefix_at + 2] = 99;
+        let message = Message { kind: 0, flags: 0, sequence: 0, payload: &bytes };
+        let mut found = Vec::new();
+        parse::entries(&message, &SetType::HashIpPortNet, &mut found).unwrap();
+        assert_eq!(found, [network(net, prefix)]);
+    }
+}
+
+#[test]
 fn a_missing_set_is_an_error() {
     let error = ipset("entries-missing").entries("NONE").unwrap_err();
     let Error::Kernel { errno, .. } = error else { panic!("{error}") };
@@ -162,4 +179,12 @@ fn a_missing_set_is_an_error() {
         error.to_string(),
         "listing the entries of a set: the kernel refused: ENOENT (No such file or directory)"
     );
+}
+
+pub(crate) fn parse_as_anything(message: &Message<'_>) {
+    let _ = (parse::protocol(message), parse::newest_revision(message), parse::type_and_family(message));
+    let _ = (parse::type_name(message), parse::set_header(message), parse::failed_line(message.payload));
+    for name in ["hash:ip", "hash:ip,port", "hash:ip,port,ip", "hash:ip,port,net", "bitmap:port", "other"] {
+        let _ = parse::entries(message, &SetType::from(name), &mut Vec::new());
+    }
 }

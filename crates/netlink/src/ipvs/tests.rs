@@ -1,11 +1,12 @@
 use crate::{
     Errno, Error, Outcome, Refused,
+    message::Message,
     replay::{Compare, replay},
 };
 
 use super::{
     FLAG_HASHED, FLAG_PERSISTENT, FLAG_SCHEDULER_2, Forwarding, Info, Ipvs, RealServer, Request, Stats,
-    Timeouts, VirtualServer, VirtualServerConfig, VirtualServerId,
+    Timeouts, VirtualServer, VirtualServerConfig, VirtualServerId, parse,
 };
 
 const TCP: u8 = 6;
@@ -213,4 +214,9 @@ fn resolves_the_family() {
 fn a_kernel_without_the_family_is_an_error() {
     let missing = Ipvs::over(replay("ipvs/family-missing", Compare::Type));
     assert_eq!(missing.map(|_| ()), Err(Error::FamilyMissing { name: "IPVS" }));
+}
+
+pub(crate) fn parse_as_anything(message: &Message<'_>) {
+    let _ = (parse::virtual_server(message), parse::timeouts(message), parse::info(message));
+    let _ = (parse::real_server(message, 2), parse::real_server(message, 10), parse::real_server(message, 0));
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     os::fd::{AsFd, BorrowedFd},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{
@@ -67,16 +67,18 @@ impl Monitor {
     /// [`Error::LostReplies`] if there were more changes than the receive buffer can hold: list again, and go
     /// on with this subscription.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
-        // The kernel takes a timeout of zero for none.
-        let timeout = timeout.max(Duration::from_micros(1));
-        self.socket.set_receive_timeout(timeout).map_err(|errno| Error::Receive { what: WHAT, errno })?;
+        let deadline = Instant::now() + timeout;
         while self.events.is_empty() {
+            // The kernel takes a timeout of zero for none.
+            let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
+            self.socket.set_receive_timeout(rest).map_err(|errno| Error::Receive { what: WHAT, errno })?;
             match self.socket.receive(&mut self.buffer) {
                 Ok(length) if length > self.buffer.len() => {
                     return Err(Error::LostReplies { what: WHAT, reason: "an event was cut off" });
                 }
                 Ok(_) => self.collect()?,
-                Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(None),
                 Err(Errno::ENOBUFS) => {
                     return Err(Error::LostReplies { what: WHAT, reason: "the receive buffer was full" });
                 }

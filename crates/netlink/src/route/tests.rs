@@ -5,11 +5,11 @@ use netlink_packet_route::{RouteNetlinkMessage, address::AddressAttribute};
 
 use crate::{
     Errno, Error, Outcome, Refused,
-    message::Messages,
+    message::{Message, Messages},
     replay::{Compare, datagrams, replay, replay_edited},
 };
 
-use super::{AddressRequest, Event, InterfaceAddress, Link, Route, Scope, monitor};
+use super::{AddressRequest, Event, InterfaceAddress, Link, Route, Scope, addresses, links, monitor};
 
 /// `netlink-packet-route` ends the kind of a link with a zero byte, `ip` does not; both have the same padding.
 fn route_to_link_kinds(capture: &str) -> Route {
@@ -158,10 +158,10 @@ fn agrees_with_the_library_on_addresses() {
     for (_, datagram) in datagrams("route/address-list") {
         for message in Messages::new(&datagram) {
             let message = message.unwrap();
-            if message.kind != super::addresses::RTM_NEWADDR {
+            if message.kind != addresses::RTM_NEWADDR {
                 continue;
             }
-            let ours = super::addresses::parse(&message).unwrap().unwrap();
+            let ours = addresses::parse(&message).unwrap().unwrap();
             let mut header = NetlinkHeader::default();
             header.message_type = message.kind;
             let theirs = RouteNetlinkMessage::deserialize(&header, message.payload).unwrap();
@@ -172,4 +172,8 @@ fn agrees_with_the_library_on_addresses() {
         }
     }
     assert_eq!(addresses.len(), 4);
+}
+
+pub(crate) fn parse_as_anything(message: &Message<'_>) {
+    let _ = (addresses::parse(message), links::parse(message), monitor::parse(message));
 }

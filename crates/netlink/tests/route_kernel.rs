@@ -1,0 +1,284 @@
+//! Links and addresses in the running kernel, in a network namespace of each test's own, against `ip`.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+
+#[path = "support/namespace.rs"]
+mod namespace;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    os::fd::AsFd,
+    time::Duration,
+};
+
+use lab::{Need, require};
+use namespace::{in_new_namespace, run, sorted};
+use netlink::{
+    Errno, Error,
+    route::{AddressRequest, Event, InterfaceAddress, Link, Monitor, Route, Scope},
+};
+
+/// Long enough for what the kernel has sent already.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn numbered(number: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from_bits(0x0a60_0000 + number))
+}
+
+fn add(link: u32, address: IpAddr) -> AddressRequest {
+    let prefix = if address.is_ipv4() { 32 } else { 128 };
+    AddressRequest::Add { link, address, prefix }
+}
+
+fn delete(link: u32, address: IpAddr) -> AddressRequest {
+    let prefix = if address.is_ipv4() { 32 } else { 128 };
+    AddressRequest::Delete { link, address, prefix }
+}
+
+/// A link that every kernel has; dummy links are for the guest.
+fn make_link(route: &mut Route) -> Link {
+    run("ip link add v0 type veth peer name v1");
+    route.link("v0").unwrap().expect("v0 was made")
+}
+
+/// Address and prefix as `ip` prints them.
+fn shown(link: &str) -> Vec<String> {
+    let brief = run(&format!("ip -brief address show dev {link}"));
+    sorted(&brief.split_whitespace().skip(2).collect::<Vec<_>>().join("\n"))
+}
+
+#[test]
+fn addresses_are_as_ip_shows_them() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route);
+        let requests =
+            ["10.96.0.1", "10.96.0.10", "fd00::1", "fd00:10:96::a"].map(|text| add(link.index, ip(text)));
+        assert_eq!(route.apply(&requests), Ok(vec![Ok(()); 4]));
+        assert_eq!(shown("v0"), ["10.96.0.1/32", "10.96.0.10/32", "fd00:10:96::a/128", "fd00::1/128"]);
+
+        let wider = AddressRequest::Add { link: link.index, address: ip("192.0.2.1"), prefix: 24 };
+        assert_eq!(route.apply(&[wider]), Ok(vec![Ok(())]));
+        let listed = route.addresses_of(link.index).unwrap();
+        let listed: Vec<String> =
+            listed.iter().map(|address| format!("{}/{}", address.address, address.prefix)).collect();
+        assert_eq!(sorted(&listed.join("\n")), shown("v0"));
+    });
+}
+
+#[test]
+fn the_list_has_the_addresses_of_all_links() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        run("ip link set lo up");
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route);
+        route.apply(&[add(link.index, ip("10.96.0.1"))]).unwrap();
+        let mut listed = route.addresses().unwrap();
+        listed.sort();
+        let on = |link, address: &str, prefix, scope| InterfaceAddress {
+            link,
+            address: ip(address),
+            prefix,
+            scope,
+        };
+        let expected = [
+            on(1, "127.0.0.1", 8, Scope::Host),
+            on(1, "::1", 128, Scope::Host),
+            on(link.index, "10.96.0.1", 32, Scope::Universe),
+        ];
+        assert_eq!(listed, expected);
+        assert_eq!(route.addresses_of(1).unwrap().len(), 2);
+        assert_eq!(route.addresses_of(4711), Ok(Vec::new()));
+    });
+}
+
+#[test]
+fn refusals_name_the_element() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route);
+        let address = ip("10.96.0.1");
+        let requests = [
+            add(link.index, address),
+            add(link.index, address),
+            delete(link.index, ip("10.96.0.2")),
+            add(4711, address),
+        ];
+        let outcomes = route.apply(&requests).unwrap();
+        let errnos: Vec<Option<Errno>> =
+            outcomes.iter().map(|outcome| outcome.as_ref().err().map(|refused| refused.errno)).collect();
+        assert_eq!(errnos, [None, Some(Errno::EEXIST), Some(Errno::EADDRNOTAVAIL), Some(Errno::ENODEV)]);
+        assert_eq!(shown("v0"), ["10.96.0.1/32"]);
+    });
+}
+
+/// Around the number of messages in one send, with a refusal at each end.
+#[test]
+fn any_number_of_addresses_arrives() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        for count in [1, 2, 63, 64, 65, 127, 128, 129, 1000] {
+            let requests: Vec<_> = (0..count).map(|number| add(link, numbered(number))).collect();
+            assert_eq!(route.apply(&requests), Ok(vec![Ok(()); requests.len()]), "{count}");
+            let outcomes = route.apply(&requests).unwrap();
+            assert!(
+                outcomes
+                    .iter()
+                    .all(|outcome| { outcome.as_ref().is_err_and(|refused| refused.errno == Errno::EEXIST) })
+            );
+            let mut listed: Vec<IpAddr> =
+                route.addresses_of(link).unwrap().into_iter().map(|address| address.address).collect();
+            listed.sort();
+            assert_eq!(listed, (0..count).map(numbered).collect::<Vec<_>>(), "{count}");
+            let requests: Vec<_> = (0..count).map(|number| delete(link, numbered(number))).collect();
+            assert_eq!(route.apply(&requests), Ok(vec![Ok(()); requests.len()]), "{count}");
+            assert_eq!(route.addresses_of(link), Ok(Vec::new()), "{count}");
+        }
+    });
+}
+
+#[test]
+fn a_thousand_addresses_take_sixteen_sends() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        let before = route.traffic();
+        let requests: Vec<_> = (0..1000).map(|number| add(link, numbered(number))).collect();
+        route.apply(&requests).unwrap();
+        let after = route.traffic();
+        assert_eq!(
+            (after.messages - before.messages, after.sends - before.sends, after.receives - before.receives),
+            (1000, 16, 16)
+        );
+    });
+}
+
+#[test]
+fn links_are_as_ip_shows_them() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let veth = make_link(&mut route);
+        assert_eq!((veth.kind.as_deref(), veth.up), (Some("veth"), false));
+        run("ip link set v0 up");
+        assert_eq!(route.link("v0").unwrap().map(|link| link.up), Some(true));
+        let listed = route.links().unwrap();
+        let names: Vec<&str> = listed.iter().map(|link| link.name.as_str()).collect();
+        assert_eq!(names, ["lo", "v1", "v0"]);
+        assert_eq!(listed.first().map(|lo| (lo.index, lo.kind.clone(), lo.up)), Some((1, None, false)));
+
+        route.delete_link(veth.index).unwrap();
+        assert_eq!(route.link("v0"), Ok(None));
+        let Err(Error::Kernel { errno, .. }) = route.delete_link(veth.index) else {
+            panic!("v0 is still there")
+        };
+        assert_eq!(errno, Errno::ENODEV);
+    });
+}
+
+#[test]
+fn changes_are_seen() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut monitor = Monitor::open().unwrap();
+        assert_eq!(monitor.next(Duration::ZERO), Ok(None));
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route);
+        route.apply(&[add(link.index, ip("10.96.0.1")), delete(link.index, ip("10.96.0.1"))]).unwrap();
+        route.delete_link(link.index).unwrap();
+        assert!(nix::fcntl::fcntl(monitor.as_fd(), nix::fcntl::FcntlArg::F_GETFD).is_ok());
+
+        let mut seen = Vec::new();
+        while let Some(event) = monitor.next(AT_ONCE).unwrap() {
+            let last = matches!(&event, Event::LinkRemoved(removed) if removed.name == "v1");
+            seen.push(event);
+            if last {
+                break;
+            }
+        }
+        let address = InterfaceAddress {
+            link: link.index,
+            address: ip("10.96.0.1"),
+            prefix: 32,
+            scope: Scope::Universe,
+        };
+        let place = |wanted: &Event| seen.iter().position(|event| event == wanted);
+        let made = place(&Event::LinkChanged(link.clone()));
+        let added = place(&Event::AddressChanged(address));
+        let removed = place(&Event::AddressRemoved(address));
+        let gone = place(&Event::LinkRemoved(link));
+        let places = [made, added, removed, gone];
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{seen:?}");
+    });
+}
+
+/// Thousands of events without a reader fill the receive buffer.
+#[test]
+fn lost_events_are_an_error_and_not_the_end() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut monitor = Monitor::open().unwrap();
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        let mut lost = false;
+        for _ in 0..200 {
+            let requests: Vec<_> = (0..64)
+                .flat_map(|number| [add(link, numbered(number)), delete(link, numbered(number))])
+                .collect();
+            route.apply(&requests).unwrap();
+        }
+        while let Some(event) = monitor.next(Duration::ZERO).transpose() {
+            lost |= matches!(event, Err(Error::LostReplies { .. }));
+        }
+        assert!(lost);
+        route.apply(&[add(link, ip("192.0.2.1"))]).unwrap();
+        let event = monitor.next(AT_ONCE).unwrap();
+        assert!(
+            matches!(event, Some(Event::AddressChanged(seen)) if seen.address == ip("192.0.2.1")),
+            "{event:?}"
+        );
+    });
+}
+
+#[test]
+fn dummy_links_are_made_down() {
+    if !require(Need::Ipvs) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        route.create_dummy("kube-ipvs0").unwrap();
+        let link = route.link("kube-ipvs0").unwrap().expect("it was made");
+        assert_eq!((link.kind.as_deref(), link.up), (Some("dummy"), false));
+        let Err(Error::Kernel { errno, .. }) = route.create_dummy("kube-ipvs0") else { panic!("made twice") };
+        assert_eq!(errno, Errno::EEXIST);
+        assert_eq!(route.apply(&[add(link.index, ip("10.96.0.1"))]), Ok(vec![Ok(())]));
+        assert_eq!(shown("kube-ipvs0"), ["10.96.0.1/32"]);
+        route.delete_link(link.index).unwrap();
+    });
+}
