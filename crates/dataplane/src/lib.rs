@@ -17,3 +17,5 @@ pub use engine::{Dataplane, Settings, Target};
 pub use error::Error;
 pub use kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
 pub use report::{Comparison, Foreign, Report};
+
+pub use netlink::Errno;

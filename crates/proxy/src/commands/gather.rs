@@ -1,17 +1,10 @@
 //! Reading a cluster once, for the commands that only look.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use anyhow::{Context as _, bail};
-use model::{Change, Cluster, Effect, Kind};
+use model::{Change, Cluster, Effect};
 use plan::{Options, Planner};
 
 use crate::config;
 use crate::flags::{PlanFlags, SourceFlags};
-
-/// How long an API server may take to send everything.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A cluster as it was read, and what is planned for it.
 pub(crate) struct Gathered {
@@ -51,25 +44,7 @@ fn read(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Vec<Change>> {
     if let Some(folder) = &flags.manifests {
         return Ok(sources::manifests::load(folder)?);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    runtime.block_on(async {
-        let read = read_from_api_server(flags, node_name);
-        tokio::time::timeout(LIMIT, read)
-            .await
-            .context("the API server did not send everything in a minute")?
-    })
-}
-
-async fn read_from_api_server(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Vec<Change>> {
-    let mut stream = super::run::watch_api_server(flags, node_name).await?;
-    let mut missing: BTreeSet<Kind> = Kind::ALL.into_iter().collect();
-    let mut changes = Vec::new();
-    while !missing.is_empty() {
-        let Some(change) = stream.recv().await else { bail!("the connection to the API server ended") };
-        if let Change::Synced(kind) = change {
-            missing.remove(&kind);
-        }
-        changes.push(change);
-    }
-    Ok(changes)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let config = super::run::api_server(flags, node_name);
+    Ok(runtime.block_on(sources::kubernetes::load(config))?)
 }

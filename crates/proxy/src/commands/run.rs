@@ -80,16 +80,19 @@ pub(crate) fn wanted_options(flags: &PlanningFlags, families: BTreeSet<Family>) 
     config::planning_options(flags, families, linux::has_bridge_netfilter())
 }
 
-/// Begins to watch the API server that the flags name.
-pub(crate) async fn watch_api_server(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {
-    let _ = (flags, node_name);
-    bail!("TEMP")
+/// The API server that the flags name, as the node `node_name` asks it.
+pub(crate) fn api_server(flags: &SourceFlags, node_name: &str) -> sources::kubernetes::Config {
+    sources::kubernetes::Config {
+        kubeconfig: flags.kubeconfig.clone(),
+        master: flags.master.clone(),
+        ..sources::kubernetes::Config::in_cluster(node_name)
+    }
 }
 
 async fn open_source(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {
     match &flags.manifests {
         Some(folder) => sources::manifests::watch(folder, sources::manifests::Options::default())
             .with_context(|| format!("the folder {} cannot be watched", folder.display())),
-        None => watch_api_server(flags, node_name).await,
+        None => Ok(sources::kubernetes::watch(api_server(flags, node_name)).await?),
     }
 }

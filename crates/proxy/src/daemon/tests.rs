@@ -1,1 +1,239 @@
+use std::net::IpAddr;
+use std::sync::Arc;
 
+use dataplane::fake::FakeKernel;
+use dataplane::{Kernel, Settings};
+use model::{
+    Endpoint, EndpointSlice, Family, Kind, PerFamily, Protocol, SchedulingHints, Service, ServiceKind,
+    ServicePort, SlicePort, TrafficPolicy,
+};
+use plan::{Options, Scheduler};
+use tokio::sync::mpsc::{self, Sender};
+
+use super::*;
+
+/// A kernel that a test can look into while a daemon uses it.
+#[derive(Clone, Debug)]
+struct Shared(Arc<std::sync::Mutex<FakeKernel>>);
+
+impl Shared {
+    fn with<T>(&self, look: impl FnOnce(&mut FakeKernel) -> T) -> T {
+        look(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Kernel for Shared {
+    fn missing(&mut self, families: &[Family]) -> Result<Vec<dataplane::Missing>, dataplane::Error> {
+        self.with(|kernel| kernel.missing(families))
+    }
+    fn create(&mut self, missing: &[dataplane::Missing]) -> Result<(), dataplane::Error> {
+        self.with(|kernel| kernel.create(missing))
+    }
+    fn observe(&mut self, families: &[Family]) -> Result<dataplane::Observed, dataplane::Error> {
+        self.with(|kernel| kernel.observe(families))
+    }
+    fn apply(&mut self, operations: &[plan::Operation]) -> dataplane::Applied {
+        self.with(|kernel| kernel.apply(operations))
+    }
+    fn real_servers(
+        &mut self,
+        key: &plan::VirtualServerKey,
+    ) -> Result<Vec<dataplane::RealServerLoad>, dataplane::Error> {
+        self.with(|kernel| kernel.real_servers(key))
+    }
+    fn saved_rules(&mut self, family: Family) -> Result<String, dataplane::Error> {
+        self.with(|kernel| kernel.saved_rules(family))
+    }
+    fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), dataplane::Error> {
+        self.with(|kernel| kernel.restore_rules(family, input))
+    }
+    fn sysctl(&mut self, name: &str) -> Result<Option<String>, dataplane::Error> {
+        self.with(|kernel| kernel.sysctl(name))
+    }
+    fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), dataplane::Error> {
+        self.with(|kernel| kernel.set_sysctl(name, value))
+    }
+    fn timeouts(&mut self) -> Result<[u32; 3], dataplane::Error> {
+        self.with(|kernel| kernel.timeouts())
+    }
+    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), dataplane::Error> {
+        self.with(|kernel| kernel.set_timeouts(seconds))
+    }
+}
+
+/// A running daemon, the kernel under it, and the source that feeds it.
+struct Bench {
+    kernel: Shared,
+    source: Sender<Change>,
+}
+
+impl Bench {
+    fn start(kernel: FakeKernel) -> Bench {
+        let kernel = Shared(Arc::new(std::sync::Mutex::new(kernel)));
+        let settings =
+            Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
+        let periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
+        let daemon = Daemon::new(
+            Cluster::new("node-a"),
+            Planner::new(Options::default()),
+            Dataplane::new(kernel.clone(), settings),
+            periods,
+        );
+        let (source, changes) = mpsc::channel(16);
+        tokio::spawn(daemon.run(changes, std::future::pending()));
+        Bench { kernel, source }
+    }
+
+    /// Sends changes and lets the daemon work until it waits again.
+    async fn tell(&self, changes: impl IntoIterator<Item = Change>) {
+        for change in changes {
+            self.source.send(change).await.unwrap();
+        }
+        settle().await;
+    }
+
+    fn virtual_servers(&self) -> String {
+        self.kernel.with(|kernel| plan::print::ipvsadm_save(&kernel.state))
+    }
+}
+
+/// With the clock stopped this returns when nothing is left to do but to wait for time.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+fn service(name: &str, ip: &str, scheduler: Option<&str>) -> Change {
+    let address: IpAddr = ip.parse().unwrap();
+    Change::ServiceApplied(Service {
+        key: ObjectKey::new("shop", name),
+        created: None,
+        kind: ServiceKind::ClusterIp,
+        cluster_ips: PerFamily { v4: Some(address), v6: None },
+        ports: vec![ServicePort { name: "".into(), protocol: Protocol::Tcp, port: 80, node_port: None }],
+        external_ips: Vec::new(),
+        load_balancer_ips: Vec::new(),
+        source_ranges: Vec::new(),
+        external_policy: TrafficPolicy::Cluster,
+        internal_policy: TrafficPolicy::Cluster,
+        affinity_seconds: None,
+        health_check_node_port: None,
+        scheduling: SchedulingHints { scheduler: scheduler.map(Arc::from), ..SchedulingHints::default() },
+    })
+}
+
+fn slice(service: &str, hosts: &[u8]) -> Change {
+    let endpoint = |host: &u8| Endpoint {
+        address: IpAddr::from([10, 0, 0, *host]),
+        ready: true,
+        serving: true,
+        terminating: false,
+        node: None,
+        zone: None,
+        zone_hints: Vec::new(),
+        node_hints: Vec::new(),
+    };
+    Change::SliceApplied(EndpointSlice {
+        key: ObjectKey::new("shop", format!("{service}-1")),
+        service: service.into(),
+        family: Family::V4,
+        ports: vec![SlicePort { name: "".into(), protocol: Protocol::Tcp, port: 8080 }],
+        endpoints: hosts.iter().map(endpoint).collect(),
+        weight: None,
+    })
+}
+
+fn synced() -> [Change; 2] {
+    [Change::Synced(Kind::Service), Change::Synced(Kind::EndpointSlice)]
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_happens_before_every_list_is_in_and_then_everything_at_once() {
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None), Change::Synced(Kind::Service)]).await;
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), "");
+    bench.tell([slice("web", &[1]), Change::Synced(Kind::EndpointSlice)]).await;
+    let expected = "-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.0.0.1:8080 -m -w 1\n";
+    assert_eq!(bench.virtual_servers(), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_sends_what_changed() {
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
+    bench.tell(synced()).await;
+    bench.kernel.with(FakeKernel::take_log);
+    bench.tell([slice("web", &[1, 2])]).await;
+    assert_eq!(
+        bench.kernel.with(FakeKernel::take_log),
+        "add real server 10.0.0.2:8080 to 10.96.0.1:80/TCP\n"
+    );
+    bench.tell([slice("web", &[1, 2])]).await;
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restart_sends_nothing() {
+    let changes = || [service("web", "10.96.0.1", None), slice("web", &[1])].into_iter().chain(synced());
+    let first = Bench::start(FakeKernel::new());
+    first.tell(changes()).await;
+    let mut kernel = std::mem::take(&mut *first.kernel.0.lock().unwrap());
+    kernel.take_log();
+    let restores = kernel.restores;
+    let second = Bench::start(kernel);
+    second.tell(changes()).await;
+    assert_eq!(second.kernel.with(FakeKernel::take_log), "");
+    assert_eq!(second.kernel.with(|kernel| kernel.restores), restores);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduler_that_is_missing_falls_back_to_the_default() {
+    let mut kernel = FakeKernel::new();
+    kernel.missing_schedulers.insert(Scheduler::Fo);
+    let bench = Bench::start(kernel);
+    bench.tell([service("web", "10.96.0.1", Some("fo")), service("api", "10.96.0.2", None)]).await;
+    bench.tell(synced()).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n-A -t 10.96.0.2:80 -s rr\n");
+    // Later Services that ask for it do not try again.
+    bench.kernel.with(FakeKernel::take_log);
+    bench.tell([service("late", "10.96.0.3", Some("fo"))]).await;
+    assert!(bench.virtual_servers().contains("10.96.0.3:80 -s rr"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_element_is_tried_again_and_drift_is_repaired() {
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell(synced()).await;
+    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), netlink_errno());
+    bench.kernel.with(|kernel| kernel.refusals.push(refusal));
+    bench.tell([service("web", "10.96.0.1", None)]).await;
+    assert_eq!(bench.virtual_servers(), "");
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+
+    bench.kernel.with(|kernel| kernel.state.virtual_servers.clear());
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
+    let daemon = || {
+        let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::ZERO };
+        Daemon::new(
+            Cluster::new("node-a"),
+            Planner::new(Options::default()),
+            Dataplane::new(FakeKernel::new(), settings),
+            Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
+        )
+    };
+    let (source, changes) = mpsc::channel(1);
+    drop(source);
+    assert!(daemon().run(changes, std::future::pending()).await.is_err());
+    let (_source, changes) = mpsc::channel(1);
+    assert_eq!(daemon().run(changes, async { "SIGTERM" }).await.unwrap(), "SIGTERM");
+}
+
+/// Any error number that is no special case.
+fn netlink_errno() -> dataplane::Errno {
+    dataplane::Errno::EPERM
+}

@@ -1,1 +1,95 @@
+use super::*;
 
+const PERIODS: Periods = Periods { audit: Duration::from_secs(30), changes: Duration::from_secs(2) };
+
+fn seconds(number: u64) -> Duration {
+    Duration::from_secs(number)
+}
+
+/// A pacer that has done its first sync at the time that is returned.
+fn settled() -> (Pacer, Instant) {
+    let now = Instant::now();
+    let mut pacer = Pacer::new(PERIODS);
+    pacer.start();
+    assert_eq!(pacer.due(now), Some(Work::FirstSync));
+    pacer.done(Scope::Whole, true, false, now);
+    (pacer, now)
+}
+
+#[test]
+fn nothing_is_done_before_everything_is_listed() {
+    let now = Instant::now();
+    let mut pacer = Pacer::new(PERIODS);
+    pacer.changed();
+    assert_eq!((pacer.due(now), pacer.next(now)), (None, None));
+    pacer.start();
+    assert_eq!(pacer.next(now), Some(now));
+    assert_eq!(pacer.due(now), Some(Work::FirstSync));
+    assert_eq!(pacer.due(now), None);
+}
+
+#[test]
+fn the_first_change_is_applied_at_once_and_the_next_after_the_period() {
+    let (mut pacer, now) = settled();
+    pacer.changed();
+    assert_eq!(pacer.next(now), Some(now));
+    assert_eq!(pacer.due(now), Some(Work::Changes));
+    pacer.changed();
+    assert_eq!(pacer.due(now + seconds(1)), None);
+    assert_eq!(pacer.next(now + seconds(1)), Some(now + seconds(2)));
+    assert_eq!(pacer.due(now + seconds(2)), Some(Work::Changes));
+}
+
+#[test]
+fn audits_come_in_their_period() {
+    let (mut pacer, now) = settled();
+    assert_eq!(pacer.next(now), Some(now + seconds(30)));
+    assert_eq!(pacer.due(now + seconds(29)), None);
+    assert_eq!(pacer.due(now + seconds(30)), Some(Work::Audit));
+    assert_eq!(pacer.next(now + seconds(30)), Some(now + seconds(60)));
+}
+
+#[test]
+fn a_failure_is_tried_again_soon_and_then_more_and_more_rarely() {
+    let (mut pacer, mut now) = settled();
+    pacer.done(Scope::Part, false, false, now);
+    for wait in [1, 2, 4, 8, 16, 30, 30] {
+        assert_eq!(pacer.next(now), Some(now + seconds(wait)));
+        now += seconds(wait);
+        assert_eq!(pacer.due(now), Some(Work::Audit));
+        pacer.done(Scope::Whole, false, false, now);
+    }
+    // A change that goes well says nothing about what failed before; an audit does.
+    pacer.done(Scope::Part, true, false, now);
+    assert_eq!(pacer.next(now), Some(now + seconds(30)));
+    assert_eq!(pacer.due(now + seconds(30)), Some(Work::Audit));
+    pacer.done(Scope::Whole, true, false, now + seconds(30));
+    pacer.done(Scope::Part, false, false, now + seconds(31));
+    assert_eq!(pacer.next(now + seconds(31)), Some(now + seconds(32)));
+}
+
+#[test]
+fn sweeps_come_only_while_something_drains() {
+    let (mut pacer, now) = settled();
+    pacer.done(Scope::Part, true, true, now);
+    assert_eq!(pacer.next(now), Some(now + seconds(5)));
+    assert_eq!(pacer.due(now + seconds(5)), Some(Work::Sweep));
+    pacer.done(Scope::Part, true, false, now + seconds(5));
+    assert_eq!(pacer.next(now), Some(now + seconds(30)));
+}
+
+#[test]
+fn an_audit_can_be_asked_for() {
+    let (mut pacer, now) = settled();
+    pacer.audit_now();
+    assert_eq!(pacer.next(now), Some(now));
+    assert_eq!(pacer.due(now), Some(Work::Audit));
+    assert_eq!(pacer.due(now), None);
+}
+
+#[test]
+fn periods_are_checked_against_each_other() {
+    assert!(PERIODS.check().is_ok());
+    assert!(Periods { audit: Duration::ZERO, changes: Duration::ZERO }.check().is_err());
+    assert!(Periods { audit: seconds(1), changes: seconds(2) }.check().is_err());
+}

@@ -1,0 +1,130 @@
+//! What a process sends to the kernel, as `strace` sees it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use lab::namespace::Namespace;
+use lab::program::Program;
+use lab::wait;
+use nix::sys::signal::Signal;
+
+use super::testbed::{Testbed, eventually};
+
+/// Options by which every netlink message is written out, whatever their number, with the socket's protocol; programs
+/// that are started and files that are opened to be written are told as well.
+pub(crate) const OPTIONS: [&str; 5] =
+    ["-f", "-v", "-yy", "-e", "trace=sendto,sendmsg,sendmmsg,execve,openat"];
+
+/// IPVS commands that only read: GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG, GET_INFO.
+const IPVS_READS: [&str; 5] = ["04", "08", "0b", "0d", "0f"];
+
+/// A running `strace`.
+pub(crate) struct Trace {
+    program: Program,
+    file: PathBuf,
+}
+
+// === impl Trace ===
+
+impl Trace {
+    /// Begins to watch a process of a namespace.
+    pub(crate) fn attach(testbed: &Testbed, namespace: &Namespace, process: u32) -> Trace {
+        let (file, log) = (testbed.file("trace"), testbed.file("strace.log"));
+        let (output, process) = (file.to_string_lossy().into_owned(), process.to_string());
+        let arguments = OPTIONS.iter().copied().chain(["-o", &output, "-p", &process]);
+        let mut program = Program::start(namespace, Path::new("strace"), arguments, &log).unwrap();
+        let is_attached = program.wait_for_log("attached", std::time::Duration::from_secs(60));
+        assert!(is_attached, "strace did not start: {}", program.log());
+        Trace { program, file }
+    }
+
+    /// Waits until the process has sent something that changes the kernel.
+    #[track_caller]
+    pub(crate) fn wait_for_change(&self) {
+        eventually("something is sent", || !changes(&self.read()).is_empty());
+    }
+
+    /// Ends watching: the messages that were meant to change something.
+    pub(crate) fn changes(self) -> Vec<String> {
+        let Trace { program, file } = self;
+        program.stop(Signal::SIGINT).unwrap();
+        changes(&fs::read_to_string(file).unwrap())
+    }
+
+    fn read(&self) -> String {
+        fs::read_to_string(&self.file).unwrap_or_default()
+    }
+}
+
+/// What was done that changes the kernel: a netlink message each, programs that write rules, settings.
+pub(crate) fn changes(trace: &str) -> Vec<String> {
+    let lines = trace.lines();
+    lines.flat_map(|line| [messages(line), programs(line), settings(line)].concat()).collect()
+}
+
+/// How many netlink messages there are in a trace, to be sure that it shows them at all.
+pub(crate) fn message_count(trace: &str) -> usize {
+    trace.matches("nlmsg_type=").count()
+}
+
+fn messages(line: &str) -> Vec<String> {
+    let mut parts = line.split("nlmsg_type=");
+    parts.next();
+    parts.filter_map(changing_message).collect()
+}
+
+/// The type of a message that is no question. `text` begins with it.
+fn changing_message(text: &str) -> Option<String> {
+    let (kind, rest) = text.split_once(',')?;
+    let command = rest.split_once("\"\\x").map_or("", |(_, bytes)| bytes.get(..2).unwrap_or(""));
+    let is_change = if kind == "IPVS" {
+        !IPVS_READS.contains(&command)
+    } else if let Some(command) = kind.strip_prefix("RTM_") {
+        !command.starts_with("GET")
+    } else if let Some((_, command)) = kind.split_once("IPSET_CMD_") {
+        ["CREATE", "DESTROY", "FLUSH", "RENAME", "SWAP", "ADD", "DEL"].contains(&command)
+    } else {
+        ["NFT_MSG_NEW", "NFT_MSG_DEL", "NFNL_MSG_BATCH_BEGIN"].iter().any(|change| kind.contains(change))
+    };
+    is_change.then(|| format!("{kind} {command}").trim_end().to_owned())
+}
+
+fn programs(line: &str) -> Vec<String> {
+    let is_writer = line.contains("execve(") && line.contains("tables") && line.contains("-restore");
+    if is_writer { vec![line.to_owned()] } else { Vec::new() }
+}
+
+fn settings(line: &str) -> Vec<String> {
+    let is_written = line.contains("\"/proc/sys/") && (line.contains("O_WRONLY") || line.contains("O_RDWR"));
+    if is_written { vec![line.to_owned()] } else { Vec::new() }
+}
+
+/// Waits until a trace that a program writes stops growing between two looks, since `strace` writes when it can.
+pub(crate) fn complete(file: &Path) -> String {
+    let read = || fs::read_to_string(file).unwrap_or_default();
+    let mut last = read();
+    wait::until(std::time::Duration::from_secs(10), || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        let now = read();
+        let same = now == last;
+        last = now;
+        same
+    });
+    last
+}
+
+#[test]
+fn a_trace_is_read() {
+    let trace = r#"136 sendmsg(3<NETLINK:[GENERIC:2]>, {msg_iov=[{iov_base=[{nlmsg_len=32, nlmsg_type=nlctrl, nlmsg_flags=NLM_F_REQUEST}, "\x03\x01"]
+136 sendto(3<NETLINK:[GENERIC:3]>, [[{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=0x300}, "\x08\x01"], [{nlmsg_len=20, nlmsg_type=IPVS, nlmsg_flags=NLM_F_ACK}, "\x05\x01"]]
+136 sendto(4<NETLINK:[NETFILTER:4]>, [{nlmsg_len=28, nlmsg_type=NFNL_SUBSYS_IPSET<<8|IPSET_CMD_HEADER, nlmsg_flags=NLM_F_REQUEST
+136 sendto(4<NETLINK:[NETFILTER:4]>, [{nlmsg_len=28, nlmsg_type=NFNL_SUBSYS_IPSET<<8|IPSET_CMD_ADD, nlmsg_flags=NLM_F_REQUEST
+136 sendto(5<NETLINK:[ROUTE:5]>, [{nlmsg_len=40, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST
+136 sendmsg(5<NETLINK:[ROUTE:5]>, {msg_iov=[{iov_base=[{nlmsg_len=40, nlmsg_type=RTM_NEWADDR, nlmsg_flags=NLM_F_REQUEST
+137 execve("/usr/sbin/iptables-save", ["iptables-save"], 0x0) = 0
+136 openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666) = 9"#;
+    let changes = changes(trace);
+    assert_eq!(changes[..3], ["IPVS 05", "NFNL_SUBSYS_IPSET<<8|IPSET_CMD_ADD", "RTM_NEWADDR"]);
+    assert!(changes[3].contains("ip_forward") && changes.len() == 4, "{changes:?}");
+    assert_eq!(message_count(trace), 7);
+}
