@@ -34,6 +34,9 @@ impl Proxies {
                 &node.name,
                 "--cluster-cidr",
                 CLUSTER_CIDR,
+                // The limit of tracked connections is the kernel's, and no namespace may change it.
+                "--conntrack-max-per-core",
+                "0",
                 "-v",
                 "1",
             ];
