@@ -67,10 +67,11 @@ impl Monitor {
     /// [`Error::LostReplies`] if there were more changes than the receive buffer can hold: list again, and go
     /// on with this subscription.
     pub fn next(&mut self, timeout: Duration) -> Result<Option<Event>, Error> {
-        let deadline = Instant::now() + timeout;
+        let deadline = Instant::now().checked_add(timeout);
         while self.events.is_empty() {
+            let rest = deadline.map_or(timeout, |end| end.saturating_duration_since(Instant::now()));
             // The kernel takes a timeout of zero for none.
-            let rest = deadline.saturating_duration_since(Instant::now()).max(Duration::from_micros(1));
+            let rest = rest.max(Duration::from_micros(1));
             self.socket.set_receive_timeout(rest).map_err(|errno| Error::Receive { what: WHAT, errno })?;
             match self.socket.receive(&mut self.buffer) {
                 Ok(length) if length > self.buffer.len() => {
