@@ -1,6 +1,7 @@
 //! The door to the kernel.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use model::Family;
 use netlink::Errno;
@@ -84,6 +85,17 @@ pub enum Missing {
     Interface,
     /// A set.
     Set(SetId),
+}
+
+/// Something that happened to the interface, by us or by somebody else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// `kube-ipvs0` was deleted.
+    InterfaceGone,
+    /// An address was taken from it.
+    AddressGone(IpAddr),
+    /// More happened than could be noticed.
+    Missed,
 }
 
 /// What a kernel holds.

@@ -3,6 +3,7 @@
 mod convert;
 mod programs;
 mod sets;
+mod watch;
 
 use std::fs;
 use std::io;
@@ -18,6 +19,8 @@ use plan::{INTERFACE, Operation, SetId, State, VirtualServer, VirtualServerKey};
 
 use crate::Error;
 use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
+
+pub use self::watch::Watch;
 
 /// Handles on the network namespace of the thread that opened them.
 #[derive(Debug)]

@@ -9,10 +9,11 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use dataplane::{Dataplane, Kernel, Report, Target};
+use dataplane::{Dataplane, Kernel, Report, Sighting, Target};
 use model::{Change, Cluster, Effect, ObjectKey};
 use plan::{Planner, State, Update};
 use sources::Changes;
+use tokio::sync::mpsc::Receiver;
 use tracing::info;
 
 use self::journal::Journal;
@@ -57,6 +58,7 @@ impl<K: Kernel> Daemon<K> {
     pub(crate) async fn run(
         mut self,
         mut changes: Changes,
+        mut sightings: Receiver<Sighting>,
         stop: impl Future<Output = &'static str>,
     ) -> anyhow::Result<&'static str> {
         let mut stop = pin!(stop);
@@ -69,6 +71,7 @@ impl<K: Kernel> Daemon<K> {
                     Some(change) => self.take_all(change, &mut changes),
                     None => bail!("the source of Services ended; see the lines before this one for the reason"),
                 },
+                Some(sighting) = sightings.recv() => self.notice(sighting, now()),
                 () = sleep_until(wake) => {}
             }
             self.work(now());
@@ -101,6 +104,17 @@ impl<K: Kernel> Daemon<K> {
             Effect::Problem(problem) => return self.journal.problem(problem),
         }
         self.pacer.changed();
+    }
+
+    /// Looks at once when somebody took away what should be there; own changes are sighted as well.
+    fn notice(&mut self, sighting: Sighting, now: Instant) {
+        let wanted = match sighting {
+            Sighting::AddressGone(address) => self.planner.desired().state().addresses.contains(&address),
+            Sighting::InterfaceGone | Sighting::Missed => true,
+        };
+        if wanted {
+            self.pacer.drifted(now);
+        }
     }
 
     /// Does what is due.

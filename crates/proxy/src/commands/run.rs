@@ -4,17 +4,23 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use dataplane::Dataplane;
-use dataplane::linux::{self, Linux};
+use dataplane::linux::{self, Linux, Watch};
+use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family};
 use plan::{Options, Planner};
 use sources::Changes;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{self, Receiver};
 use tracing::{info, warn};
 
 use crate::daemon::{Daemon, Periods};
 use crate::flags::{PlanningFlags, RunFlags, SourceFlags};
 use crate::{config, logging};
+
+/// How many sightings may wait for the loop; the kernel keeps a few thousand more.
+const SIGHTINGS_WAITING: usize = 256;
 
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     logging::start(flags.v, flags.logging_format);
@@ -38,6 +44,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let changes = open_source(&flags.source, &name).await?;
+        let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let stop = async move {
@@ -46,7 +53,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
                 _ = interrupt.recv() => "SIGINT",
             }
         };
-        let reason = daemon.run(changes, stop).await?;
+        let reason = daemon.run(changes, sightings, stop).await?;
         info!(reason, "stopping; the kernel keeps what is programmed");
         Ok(ExitCode::SUCCESS)
     })
@@ -87,6 +94,23 @@ pub(crate) fn api_server(flags: &SourceFlags, node_name: &str) -> sources::kuber
         master: flags.master.clone(),
         ..sources::kubernetes::Config::in_cluster(node_name)
     }
+}
+
+/// Follows what happens to `kube-ipvs0`, in the background.
+fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
+    let mut watch = AsyncFd::with_interest(Watch::open()?, Interest::READABLE)?;
+    let (sender, sightings) = mpsc::channel(SIGHTINGS_WAITING);
+    tokio::spawn(async move {
+        while let Ok(mut readable) = watch.readable_mut().await {
+            while let Some(sighting) = readable.get_inner_mut().sighting() {
+                if sender.send(sighting).await.is_err() {
+                    return;
+                }
+            }
+            readable.clear_ready();
+        }
+    });
+    Ok(sightings)
 }
 
 async fn open_source(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {

@@ -9,6 +9,10 @@ const SWEEP_PERIOD: Duration = Duration::from_secs(5);
 /// How soon a failed element is tried again for the first time; the wait doubles up to the audit period.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
+/// The least between two audits because of what was seen, so that somebody who keeps undoing our work costs
+/// little.
+const LEAST_BETWEEN_AUDITS: Duration = Duration::from_secs(1);
+
 /// The operator's choices of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Periods {
@@ -49,6 +53,7 @@ pub(super) struct Pacer {
     synced: bool,
     changes_waiting: bool,
     last_change: Option<Instant>,
+    last_audit: Option<Instant>,
     next_audit: Option<Instant>,
     audit_at_once: bool,
     next_sweep: Option<Instant>,
@@ -81,6 +86,7 @@ impl Pacer {
             synced: false,
             changes_waiting: false,
             last_change: None,
+            last_audit: None,
             next_audit: None,
             audit_at_once: false,
             next_sweep: None,
@@ -108,6 +114,12 @@ impl Pacer {
         self.audit_at_once = true;
     }
 
+    /// Something was seen to be gone that should be there.
+    pub(super) fn drifted(&mut self, now: Instant) {
+        let earliest = self.last_audit.map_or(now, |last| now.max(last + LEAST_BETWEEN_AUDITS));
+        self.next_audit = self.next_audit.map(|due| due.min(earliest));
+    }
+
     /// What is due at `now`. Asking takes it off the list.
     pub(super) fn due(&mut self, now: Instant) -> Option<Work> {
         if !self.started {
@@ -126,6 +138,7 @@ impl Pacer {
         }
         if self.audit_at_once || self.next_audit.is_some_and(|due| due <= now) {
             self.audit_at_once = false;
+            self.last_audit = Some(now);
             self.next_audit = Some(now + self.periods.audit);
             return Some(Work::Audit);
         }

@@ -65,6 +65,7 @@ impl Kernel for Shared {
 struct Bench {
     kernel: Shared,
     source: Sender<Change>,
+    eye: Sender<Sighting>,
 }
 
 impl Bench {
@@ -80,8 +81,9 @@ impl Bench {
             periods,
         );
         let (source, changes) = mpsc::channel(16);
-        tokio::spawn(daemon.run(changes, std::future::pending()));
-        Bench { kernel, source }
+        let (eye, sightings) = mpsc::channel(16);
+        tokio::spawn(daemon.run(changes, sightings, std::future::pending()));
+        Bench { kernel, source, eye }
     }
 
     /// Sends changes and lets the daemon work until it waits again.
@@ -216,6 +218,20 @@ async fn a_refused_element_is_tried_again_and_drift_is_repaired() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_address_that_somebody_takes_away_is_back_before_the_next_audit() {
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None)].into_iter().chain(synced())).await;
+    let address: IpAddr = "10.96.0.1".parse().unwrap();
+    bench.kernel.with(|kernel| kernel.state.addresses.clear());
+    bench.eye.send(Sighting::AddressGone("192.0.2.1".parse().unwrap())).await.unwrap();
+    settle().await;
+    assert!(bench.kernel.with(|kernel| kernel.state.addresses.is_empty()));
+    bench.eye.send(Sighting::AddressGone(address)).await.unwrap();
+    settle().await;
+    assert!(bench.kernel.with(|kernel| kernel.state.addresses.contains(&address)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
     let daemon = || {
         let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::ZERO };
@@ -226,11 +242,12 @@ async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
             Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
         )
     };
+    let blind = || mpsc::channel(1).1;
     let (source, changes) = mpsc::channel(1);
     drop(source);
-    assert!(daemon().run(changes, std::future::pending()).await.is_err());
+    assert!(daemon().run(changes, blind(), std::future::pending()).await.is_err());
     let (_source, changes) = mpsc::channel(1);
-    assert_eq!(daemon().run(changes, async { "SIGTERM" }).await.unwrap(), "SIGTERM");
+    assert_eq!(daemon().run(changes, blind(), async { "SIGTERM" }).await.unwrap(), "SIGTERM");
 }
 
 /// Any error number that is no special case.

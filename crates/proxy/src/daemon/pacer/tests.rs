@@ -88,6 +88,17 @@ fn an_audit_can_be_asked_for() {
 }
 
 #[test]
+fn drift_is_looked_at_at_once_but_not_more_than_once_a_second() {
+    let (mut pacer, now) = settled();
+    pacer.drifted(now);
+    assert_eq!(pacer.due(now), Some(Work::Audit));
+    pacer.drifted(now);
+    assert_eq!(pacer.due(now), None);
+    assert_eq!(pacer.next(now), Some(now + seconds(1)));
+    assert_eq!(pacer.due(now + seconds(1)), Some(Work::Audit));
+}
+
+#[test]
 fn periods_are_checked_against_each_other() {
     assert!(PERIODS.check().is_ok());
     assert!(Periods { audit: Duration::ZERO, changes: Duration::ZERO }.check().is_err());
