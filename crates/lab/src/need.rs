@@ -21,6 +21,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::{env, thread};
 
+use crate::guest::IN_GUEST;
 use crate::process;
 
 /// The environment variable with the path of the file that skipped tests are written to.
@@ -38,6 +39,8 @@ pub enum Need {
     Ipvs,
     /// A program.
     Program(&'static str),
+    /// A guest of the lab's, for a test that changes the whole machine. Elsewhere it is always skipped.
+    Guest,
 }
 
 /// Whether this test can run here. If not, it has been counted and should return.
@@ -48,7 +51,8 @@ pub enum Need {
 pub fn require(need: Need) -> bool {
     let Some(reason) = need.unmet() else { return true };
     let test = test_name(Location::caller());
-    assert!(env::var_os(REQUIRE).is_none_or(|value| value != "1"), "{test} must run here, but {reason}");
+    let must_run = need != Need::Guest && env::var_os(REQUIRE).is_some_and(|value| value == "1");
+    assert!(!must_run, "{test} must run here, but {reason}");
     skip(&test, &reason);
     false
 }
@@ -78,6 +82,11 @@ impl Need {
                 })
             }),
             Need::Program(name) => process::find(name).is_none().then(|| format!("{name} is not installed")),
+            Need::Guest => {
+                let is_guest = env::var_os(IN_GUEST).is_some_and(|value| value == "1");
+                (!is_guest)
+                    .then(|| "it changes the whole machine, so it runs in the lab's guest only".to_owned())
+            }
         }
     }
 }

@@ -152,7 +152,8 @@ impl Service {
         self.addresses(Protocol::Tcp)[0]
     }
 
-    fn manifest(&self) -> String {
+    /// The Service and its slices as a List.
+    pub(crate) fn manifest(&self) -> String {
         let mut items = vec![self.service()];
         for (number, slice) in self.slices.iter().enumerate() {
             for (family, name) in ["IPv4", "IPv6"].into_iter().enumerate() {

@@ -38,6 +38,7 @@ pub(crate) struct Testbed {
 /// kube-ipvs on a node. It is killed when this is dropped, and shows its log if the test has failed.
 pub(crate) struct Proxy {
     node: String,
+    log: PathBuf,
     program: Option<Program>,
 }
 
@@ -138,7 +139,7 @@ impl Testbed {
         arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
         let log = self.file(&format!("{}.log", node.name));
         let program = Program::start(&node.namespace, program, arguments, &log).unwrap();
-        Proxy { node: node.name.clone(), program: Some(program) }
+        Proxy { node: node.name.clone(), log, program: Some(program) }
     }
 
     /// A file that nothing else in this test has.
@@ -179,7 +180,7 @@ impl Proxy {
 
     /// What it has said so far.
     pub(crate) fn log(&self) -> String {
-        self.program.as_ref().map(Program::log).unwrap_or_default()
+        fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// Waits until it has said something.
@@ -191,11 +192,8 @@ impl Proxy {
 
     /// How it ends by a signal, and what it had said.
     pub(crate) fn stop(mut self, signal: Signal) -> (ExitStatus, String) {
-        let program = self.program.take().unwrap();
-        // A log that is held open outlives the program.
-        let log = program.log_file().to_owned();
-        let status = program.stop(signal).unwrap();
-        (status, fs::read_to_string(log).unwrap())
+        let status = self.program.take().unwrap().stop(signal).unwrap();
+        (status, self.log())
     }
 }
 

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 
 use lab::namespace::Namespace;
 use lab::program::Program;
-use lab::wait;
 use nix::sys::signal::Signal;
 
 use super::testbed::{Testbed, eventually};
 
 /// Options by which every netlink message is written out, whatever their number, with the socket's protocol; programs
-/// that are started and files that are opened to be written are told as well.
-pub(crate) const OPTIONS: [&str; 5] =
-    ["-f", "-v", "-yy", "-e", "trace=sendto,sendmsg,sendmmsg,execve,openat"];
+/// that are started and files that are opened are told as well.
+pub(crate) const OPTIONS: [&str; 5] = ["-f", "-v", "-yy", "-e", "trace=sendto,sendmsg,sendmmsg,execve,openat"];
 
 /// IPVS commands that only read: GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG, GET_INFO.
 const IPVS_READS: [&str; 5] = ["04", "08", "0b", "0d", "0f"];
@@ -28,49 +26,49 @@ pub(crate) struct Trace {
 
 impl Trace {
     /// Begins to watch a process of a namespace.
+    #[track_caller]
     pub(crate) fn attach(testbed: &Testbed, namespace: &Namespace, process: u32) -> Trace {
         let (file, log) = (testbed.file("trace"), testbed.file("strace.log"));
         let (output, process) = (file.to_string_lossy().into_owned(), process.to_string());
         let arguments = OPTIONS.iter().copied().chain(["-o", &output, "-p", &process]);
         let mut program = Program::start(namespace, Path::new("strace"), arguments, &log).unwrap();
-        let is_attached = program.wait_for_log("attached", std::time::Duration::from_secs(60));
-        assert!(is_attached, "strace did not start: {}", program.log());
+        eventually("strace watches", || program.log().contains("attached") || !program.is_running());
         Trace { program, file }
     }
 
-    /// Waits until the process has sent something that changes the kernel.
-    #[track_caller]
-    pub(crate) fn wait_for_change(&self) {
-        eventually("something is sent", || !changes(&self.read()).is_empty());
+    /// Ends watching: what was seen.
+    pub(crate) fn end(self) -> String {
+        self.program.stop(Signal::SIGINT).unwrap();
+        fs::read_to_string(self.file).unwrap()
     }
+}
 
-    /// Ends watching: the messages that were meant to change something.
-    pub(crate) fn changes(self) -> Vec<String> {
-        let Trace { program, file } = self;
-        program.stop(Signal::SIGINT).unwrap();
-        changes(&fs::read_to_string(file).unwrap())
-    }
-
-    fn read(&self) -> String {
-        fs::read_to_string(&self.file).unwrap_or_default()
-    }
+/// The trace of a process that was started by `strace` and has been stopped.
+#[track_caller]
+pub(crate) fn of_ended(process: u32, file: &Path) -> String {
+    let end = [format!("{process} +++ exited"), format!("{process} +++ killed")];
+    let mut trace = String::new();
+    eventually("strace has seen the end", || {
+        trace = fs::read_to_string(file).unwrap_or_default();
+        end.iter().any(|end| trace.contains(end))
+    });
+    trace
 }
 
 /// What was done that changes the kernel: a netlink message each, programs that write rules, settings.
 pub(crate) fn changes(trace: &str) -> Vec<String> {
     let lines = trace.lines();
-    lines.flat_map(|line| [messages(line), programs(line), settings(line)].concat()).collect()
+    lines.flat_map(|line| [changing_messages(line), programs(line), settings(line)].concat()).collect()
 }
 
-/// How many netlink messages there are in a trace, to be sure that it shows them at all.
-pub(crate) fn message_count(trace: &str) -> usize {
-    trace.matches("nlmsg_type=").count()
+/// Every netlink message by its type, questions included.
+pub(crate) fn messages(trace: &str) -> Vec<String> {
+    let types = trace.lines().flat_map(|line| line.split("nlmsg_type=").skip(1));
+    types.filter_map(|text| text.split_once(',')).map(|(kind, _)| kind.to_owned()).collect()
 }
 
-fn messages(line: &str) -> Vec<String> {
-    let mut parts = line.split("nlmsg_type=");
-    parts.next();
-    parts.filter_map(changing_message).collect()
+fn changing_messages(line: &str) -> Vec<String> {
+    line.split("nlmsg_type=").skip(1).filter_map(changing_message).collect()
 }
 
 /// The type of a message that is no question. `text` begins with it.
@@ -99,20 +97,6 @@ fn settings(line: &str) -> Vec<String> {
     if is_written { vec![line.to_owned()] } else { Vec::new() }
 }
 
-/// Waits until a trace that a program writes stops growing between two looks, since `strace` writes when it can.
-pub(crate) fn complete(file: &Path) -> String {
-    let read = || fs::read_to_string(file).unwrap_or_default();
-    let mut last = read();
-    wait::until(std::time::Duration::from_secs(10), || {
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        let now = read();
-        let same = now == last;
-        last = now;
-        same
-    });
-    last
-}
-
 #[test]
 fn a_trace_is_read() {
     let trace = r#"136 sendmsg(3<NETLINK:[GENERIC:2]>, {msg_iov=[{iov_base=[{nlmsg_len=32, nlmsg_type=nlctrl, nlmsg_flags=NLM_F_REQUEST}, "\x03\x01"]
@@ -126,5 +110,5 @@ fn a_trace_is_read() {
     let changes = changes(trace);
     assert_eq!(changes[..3], ["IPVS 05", "NFNL_SUBSYS_IPSET<<8|IPSET_CMD_ADD", "RTM_NEWADDR"]);
     assert!(changes[3].contains("ip_forward") && changes.len() == 4, "{changes:?}");
-    assert_eq!(message_count(trace), 7);
+    assert_eq!(messages(trace).len(), 7);
 }

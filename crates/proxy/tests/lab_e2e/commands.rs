@@ -1,0 +1,93 @@
+//! `kube-ipvs plan` and `kube-ipvs diff` against the kernel, and both against what kube-proxy has left in one.
+
+use std::collections::BTreeSet;
+
+use lab::cluster::addresses::CLUSTER_CIDR;
+
+use crate::support::kernel::Dump;
+use crate::support::manifests::Service;
+use crate::support::testbed::{PODS, Testbed};
+
+/// Objects as `kubectl get services,endpointslices,nodes -A -o yaml` printed them.
+const RECORDED: &str = include_str!("../data/recorded-cluster.yaml");
+
+/// The kernel's state after kube-proxy v1.30.5 synced them, as `ipvsadm -Sn` and `ipset save` printed it.
+const ON_NODE_A: [&str; 2] = [
+    include_str!("../../../plan/src/planner/testdata/node-a.ipvsadm-Sn.txt"),
+    include_str!("../../../plan/src/planner/testdata/node-a.ipset-save.txt"),
+];
+const ON_NODE_B: [&str; 2] = [
+    include_str!("../../../plan/src/planner/testdata/node-b-masquerade-all.ipvsadm-Sn.txt"),
+    include_str!("../../../plan/src/planner/testdata/node-b-masquerade-all.ipset-save.txt"),
+];
+
+#[test]
+fn diff_says_what_is_missing_and_then_nothing() {
+    let Some(testbed) = Testbed::build() else { return };
+    let flags = ["--cluster-cidr", CLUSTER_CIDR];
+    testbed.manifests.apply(&Service::new("web", 10).slice(testbed.endpoints(&PODS)));
+    let (code, text) = testbed.command(testbed.node(), "diff", &flags);
+    assert_eq!(code, Some(2), "{text}");
+    for expected in [
+        "+ create interface kube-ipvs0",
+        "+ create set KUBE-CLUSTER-IP",
+        "+ ipset add KUBE-CLUSTER-IP 10.96.0.10,tcp:80",
+        "+ ipvsadm -A -t 10.96.0.10:80 -s rr",
+        "+ ipvsadm -a -t [fd00:96::a]:80 -r [fd00:244:0:2::3]:8080 -m -w 1",
+        "+ ip addr add 10.96.0.10/32 dev kube-ipvs0",
+    ] {
+        assert!(text.lines().any(|line| line == expected), "{expected} in\n{text}");
+    }
+    assert_eq!(Dump::of(&testbed.node().namespace), Dump::default(), "diff only looks");
+
+    let _proxy = testbed.run(&flags);
+    assert_eq!(testbed.command(testbed.node(), "diff", &flags), (Some(0), String::new()));
+
+    testbed.manifests.remove("web.json");
+    let (code, text) = testbed.command(testbed.node(), "diff", &["--masquerade-all"]);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("- ipvsadm -D -t 10.96.0.10:80"), "{text}");
+}
+
+/// Runs the recorded cluster's node on a node of the lab.
+fn check_recorded(recorded: &[&str], name: &str, flags: &[&str]) {
+    let Some(mut testbed) = Testbed::build() else { return };
+    testbed.manifests.write("cluster.yaml", RECORDED);
+    name.clone_into(&mut testbed.cluster.nodes[0].name);
+    let _proxy = testbed.run(flags);
+
+    let kernel = Dump::of(&testbed.node().namespace);
+    let (code, planned) = testbed.command(testbed.node(), "plan", flags);
+    assert_eq!(code, Some(0), "{planned}");
+    kernel.assert_equals(&Dump::planned(&planned));
+
+    let recorded = recorded.iter().flat_map(|text| text.lines());
+    let recorded: BTreeSet<&str> = recorded.filter(|line| is_of_cluster_ip(line)).collect();
+    assert!(recorded.len() > 60, "the recording is cut off: {recorded:#?}");
+    let programmed = kernel.virtual_servers.iter().chain(&kernel.sets).map(String::as_str);
+    let programmed: BTreeSet<&str> = programmed.filter(|line| is_of_cluster_ip(line)).collect();
+    assert_eq!(programmed, recorded);
+    // kube-proxy binds what it lists in KUBE-IPVS-IPS.
+    let bound = kernel.addresses.iter().map(|address| address.split('/').next().unwrap());
+    let listed = ["KUBE-IPVS-IPS", "KUBE-6-IPVS-IPS"].map(|set| kernel.entries(set)).concat();
+    assert_eq!(bound.collect::<BTreeSet<_>>(), listed.into_iter().collect());
+}
+
+/// Whether a line comes from a cluster IP, and not from a node port, an external IP or a load balancer's address.
+fn is_of_cluster_ip(line: &str) -> bool {
+    let is_virtual_server = line.starts_with("-A ") || line.starts_with("-a ");
+    let is_entry = |set| line.starts_with("add KUBE-") && line.contains(set);
+    let is_cluster_ip = line.contains(" 10.96.") || line.contains("fd00:10:96::");
+    let is_listed = is_virtual_server || is_entry("CLUSTER-IP ") || is_entry("IPVS-IPS ");
+    (is_cluster_ip && is_listed) || is_entry("LOOP-BACK ")
+}
+
+#[test]
+fn the_recorded_cluster_on_node_a_is_as_planned_and_as_kube_proxy_made_it() {
+    check_recorded(&ON_NODE_A, "node-a", &["--cluster-cidr", "10.244.0.0/16,fd00:244::/32"]);
+}
+
+#[test]
+fn the_recorded_cluster_on_node_b_is_as_planned_and_as_kube_proxy_made_it() {
+    check_recorded(&ON_NODE_B, "node-b", &["--masquerade-all"]);
+}
