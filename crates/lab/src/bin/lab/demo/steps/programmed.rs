@@ -27,23 +27,13 @@ const LOOP_BACKS: [usize; 2] = [3 + 2 + 2, 3 + 2 + 1];
 /// Starts kube-ipvs and counts what it programs.
 pub(crate) fn programmed(stage: &mut Stage) -> Result<Outcome, Error> {
     stage.start_proxies()?;
-    let mut counts = Vec::new();
-    let mut failure = None;
+    // The address comes last, when all that it needs stands.
     wait::until(Duration::from_secs(60), || {
-        match stage.cluster.nodes.iter().map(Counts::of).collect::<Result<Vec<_>, _>>() {
-            Ok(new) => counts = new,
-            Err(error) => failure = Some(error),
-        }
-        let is_complete = counts.iter().all(|node| {
-            node.virtual_servers >= VIRTUAL_SERVERS
-                && node.real_servers >= REAL_SERVERS
-                && node.addresses >= ADDRESSES
-        });
-        is_complete || failure.is_some() || !stage.proxies_run()
+        let stands =
+            stage.cluster.nodes.iter().all(|node| addresses(node).is_ok_and(|count| count >= ADDRESSES));
+        stands || !stage.proxies_run()
     });
-    if let Some(error) = failure {
-        return Err(error);
-    }
+    let counts = stage.cluster.nodes.iter().map(Counts::of).collect::<Result<Vec<_>, _>>()?;
 
     let mut outcome = Outcome::default();
     for ((node, counts), loop_backs) in stage.cluster.nodes.iter().zip(&counts).zip(LOOP_BACKS) {
@@ -77,30 +67,26 @@ pub(crate) fn programmed(stage: &mut Stage) -> Result<Outcome, Error> {
 }
 
 /// What a node's kernel holds.
-pub(super) struct Counts {
+struct Counts {
     virtual_servers: usize,
     real_servers: usize,
     addresses: usize,
     sets: String,
-    /// IPv4 rules in chains that Kubernetes' proxies use, and jumps to them.
-    pub(super) rules: usize,
+    rules: usize,
 }
 
 // === impl Counts ===
 
 impl Counts {
-    pub(super) fn of(node: &Node) -> Result<Counts, Error> {
+    fn of(node: &Node) -> Result<Counts, Error> {
         let ipvs = node.ipvs()?;
         let starting_with = |start: &str| ipvs.lines().filter(|line| line.starts_with(start)).count();
-        let interface = node.interface_addresses("kube-ipvs0")?;
-        let rules = node.namespace.output("iptables-save", &[])?;
         Ok(Counts {
             virtual_servers: starting_with("-A "),
             real_servers: starting_with("-a "),
-            // The first two words are the interface's name and its state.
-            addresses: interface.split_whitespace().skip(2).filter(|word| !word.starts_with("fe80:")).count(),
+            addresses: addresses(node)?,
             sets: node.ipsets()?,
-            rules: rules.lines().filter(|line| line.starts_with("-A ") && line.contains("KUBE-")).count(),
+            rules: rules(node)?,
         })
     }
 
@@ -108,4 +94,17 @@ impl Counts {
         let start = format!("add {set} ");
         self.sets.lines().filter(|line| line.starts_with(&start)).count()
     }
+}
+
+/// How many service addresses the node has.
+fn addresses(node: &Node) -> Result<usize, Error> {
+    let interface = node.interface_addresses("kube-ipvs0")?;
+    // The first two words are the interface's name and its state.
+    Ok(interface.split_whitespace().skip(2).filter(|word| !word.starts_with("fe80:")).count())
+}
+
+/// How many IPv4 rules a node has in chains that Kubernetes' proxies use, or that jump there.
+pub(super) fn rules(node: &Node) -> Result<usize, Error> {
+    let saved = node.namespace.output("iptables-save", &[])?;
+    Ok(saved.lines().filter(|line| line.starts_with("-A ") && line.contains("KUBE-")).count())
 }
