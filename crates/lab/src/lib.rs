@@ -5,10 +5,12 @@
 //! * [`cluster`] builds nodes, pods and hosts outside out of [network namespaces](namespace).
 //! * [`traffic`] has servers that name themselves and clients that say who answered, over TCP, UDP and SCTP.
 //! * [`program`] runs the program under test on a node.
+//! * [`apiserver`] is a small API server in this process, with faults on demand.
 //! * [`packages`] knows which Debian packages hold the programs that the lab calls.
 //!
 //! Nothing here is used by the proxy itself.
 
+pub mod apiserver;
 pub mod cluster;
 mod error;
 pub mod guest;

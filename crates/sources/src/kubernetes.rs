@@ -18,6 +18,8 @@ mod follow;
 mod page;
 mod query;
 mod session;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 use std::path::PathBuf;

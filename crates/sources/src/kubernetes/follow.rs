@@ -204,11 +204,23 @@ impl<R: Raw + Sync> Follower<R> {
                 WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
                 WatchEvent::Error(status) => return Err(Failure::from_event(status)),
             };
-            if let Some(version) = version.filter(|version| !version.is_empty()) {
-                self.position = Position::Version(version);
-            }
+            self.advance(version)?;
             self.pauses = pauses(&self.timing);
         }
+    }
+
+    /// Notes how far the watch has come. A server that goes back, as after a restored backup, would tell
+    /// nothing of what happens until it reaches the old version again.
+    fn advance(&mut self, version: Option<String>) -> Result<(), Failure> {
+        let Some(version) = version.filter(|version| !version.is_empty()) else { return Ok(()) };
+        if let Position::Version(before) = &self.position
+            && let (Ok(before), Ok(version)) = (before.parse::<u64>(), version.parse::<u64>())
+            && version < before
+        {
+            return Err(Failure::Expired);
+        }
+        self.position = Position::Version(version);
+        Ok(())
     }
 
     /// Prepares the next attempt, and says how long to wait for it.

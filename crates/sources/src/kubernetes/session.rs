@@ -1,5 +1,6 @@
 //! The connection to an API server, and who asks.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -115,11 +116,10 @@ async fn read_settings(config: &Config) -> Result<kube::Config, Error> {
     if let Some(master) = master {
         settings.cluster_url = parse_url(master, settings.root_cert.is_some())?;
     }
-    match settings.proxy_url {
+    check_url(&settings.cluster_url)?;
+    match &settings.proxy_url {
         None => Ok(settings),
-        Some(proxy) => {
-            Err(Error::Server { url: proxy.to_string(), reason: "proxies are not supported".into() })
-        }
+        Some(proxy) => Err(server_error(proxy, "proxies are not supported")),
     }
 }
 
@@ -130,17 +130,24 @@ async fn read_kubeconfig(path: &Path) -> Result<kube::Config, Error> {
 }
 
 fn parse_url(text: &str, tls: bool) -> Result<http::Uri, Error> {
-    let error = |reason: &str| Error::Server { url: text.to_owned(), reason: reason.to_owned() };
     let full = match (text.contains("://"), tls) {
         (true, _) => text.to_owned(),
         (false, true) => format!("https://{text}"),
         (false, false) => format!("http://{text}"),
     };
-    let uri: http::Uri = full.parse().map_err(|reason: http::uri::InvalidUri| error(&reason.to_string()))?;
-    match uri.scheme_str() {
-        Some("http" | "https") => Ok(uri),
-        _ => Err(error("the scheme has to be http or https")),
+    full.parse().map_err(|reason: http::uri::InvalidUri| server_error(text, reason))
+}
+
+fn check_url(url: &http::Uri) -> Result<(), Error> {
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(host)) if !host.is_empty() => Ok(()),
+        (Some("http" | "https"), _) => Err(server_error(url, "it names no host")),
+        _ => Err(server_error(url, "the scheme has to be http or https")),
     }
+}
+
+fn server_error(url: impl Display, reason: impl Display) -> Error {
+    Error::Server { url: url.to_string(), reason: reason.to_string() }
 }
 
 /// The token file that decides who asks, if it is a token file.

@@ -1,0 +1,236 @@
+//! Requests and their answers.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::channel::Channel;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::{Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use super::fault::Fault;
+use super::paging::Page;
+use super::resource::Resource;
+use super::selector::Selector;
+use super::watch::{Start, Watch};
+use super::{Shared, lock};
+
+/// How long [`Fault::Slow`] takes.
+const SLOWNESS: Duration = Duration::from_secs(1);
+
+/// The connection is closed without an end of the body.
+#[derive(Debug, thiserror::Error)]
+#[error("cut on purpose")]
+pub(super) struct Cut;
+
+pub(super) type Body = BoxBody<Bytes, Cut>;
+
+/// A request for objects, understood.
+struct Question {
+    resource: Resource,
+    selector: Selector,
+    parameters: HashMap<String, String>,
+}
+
+/// An error answer.
+struct Refusal {
+    code: u16,
+    reason: &'static str,
+    message: String,
+}
+
+pub(super) async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    if shared.has(Fault::Hang) {
+        std::future::pending::<()>().await;
+    }
+    if shared.has(Fault::Slow) {
+        tokio::time::sleep(SLOWNESS).await;
+    }
+    let mut line = format!("{} {}", request.method(), request.uri().path());
+    let answer = match understand(&shared, &request) {
+        Ok(question) => {
+            line = question.summary();
+            match question.is_watch() {
+                true => watch(&shared, &question),
+                false => list(&shared, &question),
+            }
+        }
+        Err(refusal) => Err(refusal),
+    };
+    let response = answer.unwrap_or_else(|refusal| {
+        line.push_str(&format!(" {}", refusal.code));
+        refusal.response()
+    });
+    lock(&shared.requests).push(line);
+    Ok(response)
+}
+
+fn understand(shared: &Shared, request: &Request<Incoming>) -> Result<Question, Refusal> {
+    let token = lock(&shared.token).clone();
+    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if token.is_some_and(|token| given != Some(&format!("Bearer {token}"))) {
+        return Err(Refusal::new(401, "Unauthorized", "Unauthorized"));
+    }
+    if shared.has(Fault::InternalError) {
+        return Err(Refusal::new(500, "InternalError", "something is broken inside"));
+    }
+    if shared.has(Fault::TooManyRequests) {
+        return Err(Refusal::new(429, "TooManyRequests", "please try again later"));
+    }
+    let resource = Resource::at(request.uri().path()).filter(|_| request.method() == Method::GET);
+    let resource = resource.ok_or_else(|| Refusal::new(404, "NotFound", "no such resource here"))?;
+    let query = request.uri().query().unwrap_or_default();
+    let parameters: HashMap<String, String> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let parameter = |name: &str| parameters.get(name).map_or("", String::as_str);
+    let selector = Selector::parse(parameter("labelSelector"), parameter("fieldSelector"));
+    let known = |field: &&str| {
+        let old = *field == "spec.clusterIP" && shared.has(Fault::NoClusterIpSelector);
+        resource.fields().contains(field) && !old
+    };
+    if let Some(field) = selector.fields().find(|field| !known(field)) {
+        return Err(Refusal::new(400, "BadRequest", format!("field label not supported: {field}")));
+    }
+    Ok(Question { resource, selector, parameters })
+}
+
+fn list(shared: &Shared, question: &Question) -> Result<Response<Body>, Refusal> {
+    if shared.has(Fault::HtmlLists) {
+        return Ok(respond(StatusCode::OK, "text/html", "<html>Welcome!</html>".to_owned()));
+    }
+    if shared.has(Fault::EmptyObjects) {
+        return Ok(respond(StatusCode::OK, "application/json", "{}".to_owned()));
+    }
+    let mut pages = lock(&shared.pages);
+    let mut page = match question.parameter("continue") {
+        "" => {
+            let store = lock(&shared.store);
+            Page { version: store.version(), items: store.list(question.resource, &question.selector) }
+        }
+        token => {
+            let page = pages.take(token).filter(|_| !shared.has(Fault::ExpirePages));
+            page.ok_or_else(|| Refusal::new(410, "Expired", "The provided continue parameter is too old"))?
+        }
+    };
+    let token = pages.cut(&mut page, question.parameter("limit").parse().unwrap_or(0));
+    let list = json!({
+        "kind": format!("{}List", question.resource.kind()),
+        "apiVersion": question.resource.api_version(),
+        "metadata": { "resourceVersion": page.version.to_string(), "continue": token.unwrap_or_default() },
+        // Go writes an empty list so.
+        "items": if page.items.is_empty() { Value::Null } else { Value::Array(page.items) },
+    });
+    Ok(respond(StatusCode::OK, "application/json", list.to_string()))
+}
+
+fn watch(shared: &Arc<Shared>, question: &Question) -> Result<Response<Body>, Refusal> {
+    let streaming = question.parameter("sendInitialEvents") == "true";
+    if streaming && shared.has(Fault::NoStreamingLists) {
+        let message = "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: sendInitialEvents \
+                       is forbidden for watch unless the WatchList feature gate is enabled";
+        return Err(Refusal::new(422, "Invalid", message));
+    }
+    let start = match question.parameter("resourceVersion") {
+        "" | "0" => Start::Everything { ends: streaming && !shared.has(Fault::EndlessStreamingLists) },
+        version => Start::After(version.parse().unwrap_or(0)),
+    };
+    if let Start::After(version) = start
+        && shared.has(Fault::GoneAsStatus)
+        && !lock(&shared.store).remembers(version)
+    {
+        return Err(Refusal::gone());
+    }
+    let seconds = question.parameter("timeoutSeconds").parse().unwrap_or(1800);
+    let (sender, body) = Channel::new(1);
+    let watch = Watch {
+        resource: question.resource,
+        selector: question.selector.clone(),
+        start,
+        timeout: Duration::from_secs(seconds),
+        shared: Arc::clone(shared),
+        commands: shared.commands.subscribe(),
+        sender,
+    };
+    // Dropped together with the body, which is how the watch learns that its client is gone.
+    let (connection, closed) = oneshot::channel::<Infallible>();
+    let body = body.map_frame(move |frame| {
+        let _open = &connection;
+        frame
+    });
+    tokio::spawn(async move {
+        tokio::select! {
+            () = watch.run() => (),
+            _ = closed => (),
+        }
+    });
+    let mut response = Response::new(body.boxed());
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+fn respond(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+    let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    response
+}
+
+// === impl Question ===
+
+impl Question {
+    fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    fn is_watch(&self) -> bool {
+        matches!(self.parameter("watch"), "true" | "1")
+    }
+
+    fn summary(&self) -> String {
+        let name = self.resource.name();
+        match (self.is_watch(), self.parameter("sendInitialEvents"), self.parameter("continue")) {
+            (true, "true", _) => format!("stream {name}"),
+            (true, _, _) => format!("watch {name} {}", self.parameter("resourceVersion")),
+            (false, _, "") => format!("list {name}"),
+            (false, _, _) => format!("continue {name}"),
+        }
+    }
+}
+
+// === impl Refusal ===
+
+impl Refusal {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Refusal { code, reason, message: message.into() }
+    }
+
+    fn gone() -> Self {
+        Refusal::new(410, "Expired", "too old resource version")
+    }
+
+    fn status(&self) -> Value {
+        json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "reason": self.reason, "code": self.code,
+        })
+    }
+
+    fn response(&self) -> Response<Body> {
+        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        respond(status, "application/json", self.status().to_string())
+    }
+}
+
+/// The object of the event which says that a version is forgotten.
+pub(super) fn gone() -> Value {
+    Refusal::gone().status()
+}
