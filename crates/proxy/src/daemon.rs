@@ -101,7 +101,7 @@ impl<K: Kernel> Daemon<K> {
                 }
                 return;
             }
-            Effect::Problem(problem) => return self.journal.problem(problem),
+            Effect::Problem(problem) => return Journal::problem(&problem),
         }
         self.pacer.changed();
     }

@@ -1,6 +1,5 @@
 //! Noticing at once what others do to `kube-ipvs0`.
 
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use netlink::route::{Event, Monitor};
@@ -8,8 +7,7 @@ use plan::INTERFACE;
 
 use crate::{Error, Sighting};
 
-/// A subscription to the changes of links and addresses. Its descriptor is readable when there is something
-/// to read.
+/// A subscription to the changes of links and addresses.
 #[derive(Debug)]
 pub struct Watch {
     monitor: Monitor,
@@ -32,17 +30,16 @@ impl Watch {
         Ok(Watch { monitor, interface: link.map(|link| link.index) })
     }
 
-    /// The next sighting; none if nothing more is waiting to be read.
-    pub fn sighting(&mut self) -> Option<Sighting> {
+    /// Waits for the next sighting.
+    pub fn wait(&mut self) -> Sighting {
         loop {
-            match self.monitor.next(Duration::ZERO) {
-                Ok(None) => return None,
-                Ok(Some(event)) => {
-                    if let Some(sighting) = self.interpret(event) {
-                        return Some(sighting);
+            match self.monitor.next(Duration::MAX) {
+                Ok(event) => {
+                    if let Some(sighting) = event.and_then(|event| self.interpret(event)) {
+                        return sighting;
                     }
                 }
-                Err(_) => return Some(Sighting::Missed),
+                Err(_) => return Sighting::Missed,
             }
         }
     }
@@ -62,17 +59,5 @@ impl Watch {
             }
             _ => None,
         }
-    }
-}
-
-impl AsFd for Watch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.monitor.as_fd()
-    }
-}
-
-impl AsRawFd for Watch {
-    fn as_raw_fd(&self) -> RawFd {
-        self.as_fd().as_raw_fd()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::{Context as _, bail};
 use dataplane::linux::{self, Linux, Watch};
@@ -9,8 +10,6 @@ use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family};
 use plan::{Options, Planner};
 use sources::Changes;
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tracing::{info, warn};
@@ -96,20 +95,12 @@ pub(crate) fn api_server(flags: &SourceFlags, node_name: &str) -> sources::kuber
     }
 }
 
-/// Follows what happens to `kube-ipvs0`, in the background.
+/// Follows what happens to `kube-ipvs0`, on a thread of its own that ends with the process.
 fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
-    let mut watch = AsyncFd::with_interest(Watch::open()?, Interest::READABLE)?;
+    let mut watch = Watch::open()?;
     let (sender, sightings) = mpsc::channel(SIGHTINGS_WAITING);
-    tokio::spawn(async move {
-        while let Ok(mut readable) = watch.readable_mut().await {
-            while let Some(sighting) = readable.get_inner_mut().sighting() {
-                if sender.send(sighting).await.is_err() {
-                    return;
-                }
-            }
-            readable.clear_ready();
-        }
-    });
+    let follow = move || while sender.blocking_send(watch.wait()).is_ok() {};
+    thread::Builder::new().name("watch".to_owned()).spawn(follow).context("cannot start a thread")?;
     Ok(sightings)
 }
 

@@ -1,6 +1,6 @@
 //! What the daemon says in its log: one line for each event that matters, and not twice.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dataplane::Report;
@@ -13,13 +13,10 @@ use super::pacer::Scope;
 
 /// How many elements of a list are named in the log; the rest is counted.
 const MOST_NAMED: usize = 10;
-/// How many complaints are remembered so that they are not repeated.
-const MOST_REMEMBERED: usize = 10_000;
 
 /// What was said already.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    problems: HashSet<Problem>,
     warnings: BTreeMap<ObjectKey, Vec<String>>,
     failing: BTreeSet<String>,
     foreign: Option<usize>,
@@ -28,15 +25,9 @@ pub(super) struct Journal {
 // === impl Journal ===
 
 impl Journal {
-    /// A complaint about input.
-    pub(super) fn problem(&mut self, problem: Problem) {
-        if self.problems.len() >= MOST_REMEMBERED {
-            self.problems.clear();
-        }
-        if !self.problems.contains(&problem) {
-            warn!(subject = problem.subject, reason = problem.reason, "input not usable as it is");
-            self.problems.insert(problem);
-        }
+    /// A complaint about input. Sources tell each once.
+    pub(super) fn problem(problem: &Problem) {
+        warn!(subject = problem.subject, reason = problem.reason, "input not usable as it is");
     }
 
     /// What planning found out.
