@@ -12,7 +12,7 @@ mod reader;
 mod service;
 mod slice;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -84,15 +84,10 @@ impl Raw for RawSlice {
             Field::Malformed(reason) => return without_service(reader, key, &reason),
             Field::Present(_) | Field::Absent => return without_service(reader, key, "missing"),
         };
-        let family = match reader.read("addressType", self.address_type).as_deref() {
-            Some("IPv4") => Family::V4,
-            Some("IPv6") => Family::V6,
-            Some("FQDN") => return reader.finish(Outcome::NotSelected(key)),
-            Some(other) => {
-                let reason = format!("{other:?} is none of IPv4, IPv6 and FQDN");
-                return reader.give_up(Some((Self::KIND, key)), "addressType", reason);
-            }
-            None => return reader.give_up(Some((Self::KIND, key)), "addressType", "missing"),
+        let family = match read_address_type(self.address_type) {
+            Ok(Some(family)) => family,
+            Ok(None) => return reader.finish(Outcome::NotSelected(key)),
+            Err(reason) => return reader.give_up(Some((Self::KIND, key)), "addressType", reason),
         };
         let slice = EndpointSlice {
             ports: read_ports(&mut reader, self.ports),
@@ -110,6 +105,20 @@ fn without_service(mut reader: Reader, key: ObjectKey, reason: &str) -> Decoded 
     let path = "metadata.labels[kubernetes.io/service-name]";
     reader.complain(path, format_args!("{reason}, so the slice belongs to no Service; it is not used"));
     reader.finish(Outcome::NotSelected(key))
+}
+
+/// The family of the addresses; none for host names, which no proxy resolves.
+fn read_address_type(field: Field<String>) -> Result<Option<Family>, String> {
+    match field {
+        Field::Absent => Err("missing".to_owned()),
+        Field::Malformed(reason) => Err(reason),
+        Field::Present(text) => match text.as_str() {
+            "IPv4" => Ok(Some(Family::V4)),
+            "IPv6" => Ok(Some(Family::V6)),
+            "FQDN" => Ok(None),
+            other => Err(format!("{other:?} is none of IPv4, IPv6 and FQDN")),
+        },
+    }
 }
 
 fn read_ports(reader: &mut Reader, field: Field<Vec<Field<RawPort>>>) -> Vec<SlicePort> {

@@ -8,6 +8,7 @@ use expect_test::{Expect, expect};
 use super::load;
 use crate::show::show;
 
+mod mutations;
 mod watching;
 
 fn check(files: &[(&str, &str)], expected: Expect) {

@@ -15,11 +15,17 @@ use crate::decode::reader::Reader;
 /// of `clusterIPs` that stands where `ipFamilies` names the family (`GetClusterIPByFamily` in kube-proxy).
 pub(super) fn cluster_ips(reader: &mut Reader, spec: &mut Spec) -> PerFamily<Option<IpAddr>> {
     let mut ips = PerFamily::default();
-    let first = reader.read("spec.clusterIP", std::mem::take(&mut spec.cluster_ip)).unwrap_or_default();
+    let first = match std::mem::take(&mut spec.cluster_ip) {
+        Field::Malformed(reason) => {
+            reader.complain("spec.clusterIP", format_args!("{reason}; the Service is not served"));
+            return ips;
+        }
+        field => field.as_ref().cloned().unwrap_or_default(),
+    };
     let all = reader.read_list("spec.clusterIPs", std::mem::take(&mut spec.cluster_ips));
     let families = reader.read_list("spec.ipFamilies", std::mem::take(&mut spec.ip_families));
     if first.is_empty() {
-        reader.complain("spec.clusterIP", "empty, so the Service has no address; it is not served");
+        reader.complain("spec.clusterIP", "empty, so the Service has no address and is not served");
         return ips;
     }
     if families.is_empty() {

@@ -1,9 +1,57 @@
 //! Objects that no API server would let in, sent all the same.
 
-use lab::apiserver::Resource;
+use lab::apiserver::{Fault, Resource};
 use serde_json::json;
 
 use super::*;
+use crate::decode::tests::mutations;
+
+/// Some hundred malformed objects at once, in streaming lists, plain lists and watches: each is named, and what
+/// is well formed is all there.
+#[tokio::test]
+async fn malformed_objects_are_named_and_cost_no_other() {
+    let mutations = mutations::all();
+    let apply = |server: &ApiServer| {
+        for mutation in &mutations {
+            let resource = match mutation.object["kind"].as_str() {
+                Some("Service") => Resource::Services,
+                Some("EndpointSlice") => Resource::EndpointSlices,
+                _ => continue,
+            };
+            server.apply_as(resource, &format!("malformed/{}", mutation.name), mutation.object.clone());
+        }
+    };
+    let check = async |mut scene: Scene| {
+        scene.server.apply(service("last", "10.0.0.5")).unwrap();
+        scene.server.apply(slice("last-1", "last", &["10.1.0.5"])).unwrap();
+        while !(scene.held.contains_key("Service default/last")
+            && scene.held.contains_key("EndpointSlice default/last-1"))
+        {
+            scene.next().await;
+        }
+        for line in START {
+            assert!(scene.text().contains(&line.to_owned()), "{line}");
+        }
+        for mutation in &mutations {
+            let unnamed = matches!(mutation.pointer.as_str(), "/metadata" | "/metadata/name");
+            if unnamed || mutation.object["kind"] == "Node" {
+                continue;
+            }
+            let named = |problem: &String| problem.contains(&format!("/{}: ", mutation.name));
+            assert!(scene.problems.iter().any(named), "{} of {}", mutation.pointer, mutation.object);
+        }
+    };
+    let streaming = server();
+    apply(&streaming);
+    check(Scene::start(streaming).await).await;
+    let plain = server();
+    plain.fault(Fault::NoStreamingLists);
+    apply(&plain);
+    check(Scene::start(plain).await).await;
+    let watched = Scene::start(server()).await;
+    apply(&watched.server);
+    check(watched).await;
+}
 
 /// A new version that is broken does not replace the good one, neither in a watch nor in a new list.
 #[tokio::test]
