@@ -51,6 +51,11 @@ impl Progress {
         *label = Label { text: text.into(), since: Instant::now() };
     }
 
+    /// The same is being done, and has got on.
+    pub(crate) fn update(&self, text: impl Into<String>) {
+        self.label.lock().unwrap_or_else(PoisonError::into_inner).text = text.into();
+    }
+
     /// Prints a line that stays.
     pub(crate) fn line(&self, text: &str) {
         let _quiet = self.label.lock().unwrap_or_else(PoisonError::into_inner);

@@ -140,7 +140,7 @@ impl Cluster {
     pub fn add_pod(&mut self, node: usize) -> Result<&Pod, Error> {
         let number = 1 + self.nodes.iter().map(|node| node.pods.len()).sum::<usize>();
         let name = format!("pod-{number}");
-        let namespace = Namespace::create(format!("{}{name}", self.prefix))?;
+        let namespace = Namespace::create_quiet(&format!("{}{name}", self.prefix))?;
         let node = self.nodes.get_mut(node).ok_or_else(no_such_node)?;
         let place = u8::try_from(node.pods.len() + 1).unwrap_or(u8::MAX);
         let addresses = Addresses::pod(node.number, place);
@@ -151,7 +151,7 @@ impl Cluster {
 
     fn add_node(&mut self, number: u8, of: u8) -> Result<(), Error> {
         let name = format!("node-{number}");
-        let namespace = Namespace::create(format!("{}{name}", self.prefix))?;
+        let namespace = Namespace::create_quiet(&format!("{}{name}", self.prefix))?;
         let addresses = Addresses::node(number);
         self.plug_in(&name, &namespace, addresses)?;
         for setting in ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"] {
@@ -174,7 +174,7 @@ impl Cluster {
 
     fn add_host(&mut self, number: u8) -> Result<(), Error> {
         let name = format!("host-{number}");
-        let namespace = Namespace::create(format!("{}{name}", self.prefix))?;
+        let namespace = Namespace::create_quiet(&format!("{}{name}", self.prefix))?;
         let addresses = Addresses::host(number);
         self.plug_in(&name, &namespace, addresses)?;
         self.hosts.push(Host { name, namespace, addresses });
@@ -189,6 +189,7 @@ impl Cluster {
         ])?;
         let router = Addresses::router();
         namespace.ip([
+            "link set lo up",
             "link set eth0 up",
             format!("addr add {}/16 dev eth0", addresses.v4).as_str(),
             format!("addr add {}/64 dev eth0 nodad", addresses.v6).as_str(),
@@ -213,6 +214,7 @@ impl Node {
         ])?;
         let [v4, v6] = GATEWAY;
         pod.ip([
+            "link set lo up",
             "link set eth0 up",
             format!("addr add {}/32 dev eth0", addresses.v4).as_str(),
             format!("addr add {}/128 dev eth0 nodad", addresses.v6).as_str(),
@@ -270,9 +272,10 @@ impl Host {
 }
 
 fn router(prefix: &str) -> Result<Namespace, Error> {
-    let namespace = Namespace::create(format!("{prefix}router"))?;
+    let namespace = Namespace::create_quiet(&format!("{prefix}router"))?;
     let addresses = Addresses::router();
     namespace.ip([
+        "link set lo up",
         "link add br0 type bridge mcast_snooping 0",
         format!("addr add {}/16 dev br0", addresses.v4).as_str(),
         format!("addr add {}/64 dev br0 nodad", addresses.v6).as_str(),

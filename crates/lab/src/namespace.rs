@@ -2,15 +2,16 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::panic;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use nix::mount::{MntFlags, umount2};
-use nix::sched::{CloneFlags, setns};
+use nix::errno::Errno;
+use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use nix::sched::{CloneFlags, setns, unshare};
 
 use crate::{Error, packages, process};
 
@@ -33,21 +34,38 @@ impl Namespace {
     /// # Errors
     /// If the name is taken, or this is not root.
     pub fn create(name: impl Into<String>) -> Result<Namespace, Error> {
-        // Two `ip netns add` that both find the folder missing get in each other's way.
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let name = name.into();
-        {
-            let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-            process::run(process::command(packages::program("ip")?).args(["netns", "add", &name]))?;
-        }
-        let mut namespace = Namespace::open(&name)?;
-        namespace.is_ours = true;
-        for scope in ["all", "default"] {
-            // Duplicate address detection keeps an address unusable for a second or two.
-            namespace.sysctl(&format!("net.ipv6.conf.{scope}.accept_dad"), "0")?;
-            namespace.sysctl(&format!("net.ipv4.conf.{scope}.rp_filter"), "0")?;
-        }
+        let namespace = Namespace::create_quiet(&name.into())?;
         namespace.ip(["link set lo up"])?;
+        Ok(namespace)
+    }
+
+    /// The same with the loopback still down, for whoever calls `ip` next anyway: no process is started.
+    pub(crate) fn create_quiet(name: &str) -> Result<Namespace, Error> {
+        share_folder().map_err(Error::io(|| format!("make {FOLDER} a place for namespaces")))?;
+        let path = path(name);
+        let failed = || format!("create the namespace {name}");
+        File::create_new(&path).map_err(Error::io(failed))?;
+        let make = || -> io::Result<()> {
+            unshare(CloneFlags::CLONE_NEWNET)?;
+            mount(Some("/proc/thread-self/ns/net"), &path, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+            for scope in ["all", "default"] {
+                // Duplicate address detection keeps an address unusable for a second or two.
+                fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/accept_dad"), "0")?;
+                // A namespace inherits this from the machine, which may drop what comes in on another way than the
+                // answer would leave on.
+                fs::write(format!("/proc/sys/net/ipv4/conf/{scope}/rp_filter"), "0")?;
+            }
+            Ok(())
+        };
+        let made = thread::scope(|scope| {
+            scope.spawn(make).join().unwrap_or_else(|panic| panic::resume_unwind(panic))
+        });
+        if let Err(error) = made {
+            remove(name);
+            return Err(Error::io(failed)(error));
+        }
+        let mut namespace = Namespace::open(name)?;
+        namespace.is_ours = true;
         Ok(namespace)
     }
 
@@ -156,6 +174,24 @@ impl Drop for Namespace {
         if self.is_ours {
             remove(&self.name);
         }
+    }
+}
+
+/// Makes the folder of namespaces a mount that all mount namespaces share, as `ip netns add` does: else namespaces that
+/// are removed live on where `ip netns exec` was in the meantime.
+fn share_folder() -> io::Result<()> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    fs::create_dir_all(FOLDER)?;
+    let share =
+        || mount(None::<&str>, FOLDER, None::<&str>, MsFlags::MS_SHARED | MsFlags::MS_REC, None::<&str>);
+    match share() {
+        // It is not a mount yet.
+        Err(Errno::EINVAL) => {
+            mount(Some(FOLDER), FOLDER, None::<&str>, MsFlags::MS_BIND | MsFlags::MS_REC, None::<&str>)?;
+            Ok(share()?)
+        }
+        answer => Ok(answer?),
     }
 }
 

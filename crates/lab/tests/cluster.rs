@@ -1,6 +1,6 @@
 //! The cluster of namespaces by itself: who reaches whom, and who is seen. No IPVS is needed for that.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use lab::cluster::{Cluster, Node, Pod, Size};
@@ -8,6 +8,9 @@ use lab::traffic::{Client, Download, Failure, Protocol, Server};
 use lab::{Error, Need, require};
 
 const PORT: u16 = 8080;
+
+/// Long enough where nothing is going to come.
+const SHORT: Duration = Duration::from_millis(300);
 
 fn cluster() -> Result<Cluster, Error> {
     Cluster::build(Size { nodes: 2, pods_per_node: 2, hosts: 1 })
@@ -48,12 +51,13 @@ fn nodes_reach_their_pods_and_hosts_reach_nodes_but_not_pods() {
     let _pod = Server::start(&pod.namespace, "pod", Protocol::Tcp, PORT).unwrap();
     let _node = Server::start(&node.namespace, "node", Protocol::Tcp, PORT).unwrap();
     for (node_address, pod_address) in node.addresses.both().into_iter().zip(pod.addresses.both()) {
-        let ask = |from, to| {
-            Client::new(from, Protocol::Tcp, at(to)).patience(Duration::from_millis(500)).ask().unwrap()
-        };
-        assert_eq!(ask(&node.namespace, pod_address).unwrap().server, "pod");
-        assert_eq!(ask(&host.namespace, node_address).unwrap().server, "node");
-        assert_eq!(ask(&host.namespace, pod_address), Err(Failure::Timeout));
+        let client = |from, to| Client::new(from, Protocol::Tcp, at(to));
+        assert_eq!(client(&node.namespace, pod_address).ask().unwrap().unwrap().server, "pod");
+        assert_eq!(client(&host.namespace, node_address).ask().unwrap().unwrap().server, "node");
+        assert_eq!(
+            client(&host.namespace, pod_address).patience(SHORT).ask().unwrap(),
+            Err(Failure::Timeout)
+        );
     }
 }
 
@@ -64,13 +68,13 @@ fn failures_are_told_apart() {
     }
     let cluster = cluster().unwrap();
     let [client, server] = [cluster.pod("pod-1").unwrap(), cluster.pod("pod-2").unwrap()];
-    let ask = |protocol, address| {
-        Client::new(&client.namespace, protocol, address).patience(Duration::from_millis(500)).ask().unwrap()
-    };
     for protocol in [Protocol::Tcp, Protocol::Udp] {
-        assert_eq!(ask(protocol, at(server.addresses.v4)), Err(Failure::Refused), "{protocol}");
-        assert_eq!(ask(protocol, at(server.addresses.v6)), Err(Failure::Refused), "{protocol}");
-        assert_eq!(ask(protocol, "192.0.2.1:80".parse().unwrap()), Err(Failure::Timeout), "{protocol}");
+        for address in server.addresses.both() {
+            let client = Client::new(&client.namespace, protocol, at(address));
+            assert_eq!(client.ask().unwrap(), Err(Failure::Refused), "{protocol} {address}");
+        }
+        let nowhere = Client::new(&client.namespace, protocol, at(Ipv4Addr::new(192, 0, 2, 1)));
+        assert_eq!(nowhere.patience(SHORT).ask().unwrap(), Err(Failure::Timeout), "{protocol}");
     }
     server.namespace.ip(["route add unreachable 10.244.9.0/24", "link set eth0 down"]).unwrap();
     assert_eq!(

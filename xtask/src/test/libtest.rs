@@ -19,6 +19,8 @@ pub(super) struct Reader {
 pub(super) enum Event {
     /// An executable has been started.
     Begin(String),
+    /// It has got on with its tests, told in words.
+    Progress(String),
     /// An executable has ended: its account in a line if it has tests, and its output if one of them failed.
     End { summary: Option<String>, output: Option<String> },
 }
@@ -31,6 +33,7 @@ struct Current {
     failed_count: usize,
     ignored: Vec<String>,
     has_result: bool,
+    done: usize,
 }
 
 // === impl Reader ===
@@ -50,8 +53,8 @@ impl Reader {
             let current = self.current.take()?;
             return Some(current.end(code, &mut self.tier));
         }
-        self.current.get_or_insert_with(|| Current::new("tests")).line(line);
-        None
+        let current = self.current.get_or_insert_with(|| Current::new("tests"));
+        current.line(line).then(|| Event::Progress(format!("{}, tests done: {}", current.name, current.done)))
     }
 
     /// The account; an executable that was started and did not end, or was not started at all, is a failure.
@@ -75,10 +78,12 @@ impl Current {
             failed_count: 0,
             ignored: Vec::new(),
             has_result: false,
+            done: 0,
         }
     }
 
-    fn line(&mut self, line: &str) {
+    /// Reads a line and says whether a test is done.
+    fn line(&mut self, line: &str) -> bool {
         self.output.push_str(line);
         self.output.push('\n');
         if let Some(result) = line.strip_prefix("test result: ") {
@@ -88,6 +93,7 @@ impl Current {
         } else if let Some((test, outcome)) =
             line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "))
         {
+            self.done += 1;
             match outcome.split_once(',').map_or(outcome, |(word, _reason)| word) {
                 "FAILED" => self.failed.push(format!("{}::{test}", self.name)),
                 "ignored" => {
@@ -96,7 +102,9 @@ impl Current {
                 }
                 _ => {}
             }
+            return true;
         }
+        false
     }
 
     fn end(mut self, code: &str, tier: &mut Tier) -> Event {
@@ -117,12 +125,18 @@ impl Current {
                 self.ignored.len()
             )
         });
-        let output = (!self.failed.is_empty()).then_some(self.output);
+        let output = (!self.failed.is_empty()).then(|| details(&self.output).to_owned());
         tier.passed += self.passed;
         tier.failed.extend(self.failed);
         tier.skipped.extend(self.ignored);
         Event::End { summary, output }
     }
+}
+
+/// What is worth reading in the output of an executable with failures: what libtest says about these, if it came that
+/// far, and not which tests passed.
+fn details(output: &str) -> &str {
+    output.find("\nfailures:\n").and_then(|at| output.get(at..)).unwrap_or(output)
 }
 
 /// The number before a word of libtest's last line, as in `ok. 4 passed; 0 failed; …`.
@@ -158,13 +172,22 @@ running 3 tests
 test a ... ok
 test b ... FAILED
 test c ... ignored, takes an hour
+
+failures:
+
+---- b stdout ----
+one is not two
+
 test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s
 ::xtask end 101
 ",
             &["plan"],
             &expect![[r#"
                 Begin("plan")
-                End { summary: Some("plan: 1 passed, 1 failed, 1 ignored"), output: Some("running 3 tests\ntest a ... ok\ntest b ... FAILED\ntest c ... ignored, takes an hour\ntest result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n") }
+                Progress("plan, tests done: 1")
+                Progress("plan, tests done: 2")
+                Progress("plan, tests done: 3")
+                End { summary: Some("plan: 1 passed, 1 failed, 1 ignored"), output: Some("\nfailures:\n\n---- b stdout ----\none is not two\n\ntest result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n") }
                 Tier {
                     name: "tier",
                     passed: 1,
@@ -188,6 +211,7 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
                 Begin("a")
                 End { summary: Some("a: 0 passed, 1 failed, 0 ignored"), output: Some("Segmentation fault\n") }
                 Begin("b")
+                Progress("b, tests done: 1")
                 End { summary: Some("b: 0 passed, 1 failed, 0 ignored"), output: Some("test x ... ok\n") }
                 Tier {
                     name: "tier",

@@ -14,7 +14,7 @@ use crate::process;
 use crate::progress::Progress;
 
 /// A test executable that runs longer than this is stopped, in seconds.
-const TIME_LIMIT: u32 = 900;
+const TIME_LIMIT: u32 = 1800;
 
 /// Named in `crates/lab/src/need.rs`: where skipped tests are written to, and that none may be skipped.
 const SKIPPED: &str = "KUBE_IPVS_SKIPPED";
@@ -98,6 +98,7 @@ fn follow(mut reader: Reader, command: &mut Command, executables: &[Executable])
 fn show(progress: &Progress, event: Event) {
     match event {
         Event::Begin(name) => progress.set(name),
+        Event::Progress(text) => progress.update(text),
         Event::End { summary, output } => {
             if let Some(output) = output {
                 progress.line(&output);
