@@ -124,13 +124,13 @@ fn complete(mut tier: Tier, folder: &Path) -> Result<Tier> {
     Ok(tier)
 }
 
-/// A shell script that runs the executables one after another, each in its package's folder, as cargo does.
+/// A shell script that runs the executables one after another, each in its package's folder and told so, as cargo does.
 fn script(executables: &[Executable]) -> String {
     let mut script = "exec 2>&1\n".to_owned();
     for executable in executables {
         let (folder, file) = (executable.package.display(), executable.file.display());
         script.push_str(&format!(
-            "echo '{BEGIN}{}'; cd '{folder}' && timeout {TIME_LIMIT} '{file}'; echo \"{END}$?\"\n",
+            "echo '{BEGIN}{}'; cd '{folder}' && CARGO_MANIFEST_DIR='{folder}' timeout {TIME_LIMIT} '{file}'; echo \"{END}$?\"\n",
             executable.label()
         ));
     }
