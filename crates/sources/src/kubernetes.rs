@@ -124,10 +124,9 @@ async fn start(config: Config) -> Result<(Changes, Arc<Contact>), Error> {
     let (sender, changes) = mpsc::channel(QUEUE_LENGTH);
     let node_name = session.config().node_name.clone();
     let mut tasks = JoinSet::new();
-    let setting = (&session, &sender, &contact);
-    spawn::<RawService>(&mut tasks, Query::services(), setting);
-    spawn::<RawSlice>(&mut tasks, Query::endpoint_slices(), setting);
-    spawn::<RawNode>(&mut tasks, Query::node(&node_name), setting);
+    spawn::<RawService>(&mut tasks, Query::services(), &session, &sender, &contact);
+    spawn::<RawSlice>(&mut tasks, Query::endpoint_slices(), &session, &sender, &contact);
+    spawn::<RawNode>(&mut tasks, Query::node(&node_name), &session, &sender, &contact);
     tokio::spawn(async move {
         sender.closed().await;
         tasks.shutdown().await;
@@ -138,7 +137,9 @@ async fn start(config: Config) -> Result<(Changes, Arc<Contact>), Error> {
 fn spawn<R: Raw + Sync>(
     tasks: &mut JoinSet<()>,
     query: Query,
-    (session, sender, contact): (&Session, &Sender<Change>, &Arc<Contact>),
+    session: &Session,
+    sender: &Sender<Change>,
+    contact: &Arc<Contact>,
 ) {
     let follower = Follower::<R>::new(query, session.clone(), sender.clone(), Arc::clone(contact));
     tasks.spawn(follower.run());

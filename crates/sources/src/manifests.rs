@@ -9,6 +9,7 @@
 mod document;
 mod file;
 mod folder;
+mod inotify;
 mod options;
 mod snapshot;
 #[cfg(test)]
@@ -36,14 +37,6 @@ pub enum Error {
         path: PathBuf,
         /// What the kernel says.
         source: io::Error,
-    },
-    /// The folder cannot be watched.
-    #[error("cannot watch the folder of manifests {path:?}: {source}")]
-    Watch {
-        /// The folder.
-        path: PathBuf,
-        /// What inotify says.
-        source: notify::Error,
     },
     /// The kernel gave no thread.
     #[error("cannot start the thread that watches the folder of manifests {path:?}: {source}")]
@@ -74,7 +67,7 @@ pub fn load(path: &Path) -> Result<Vec<Change>, Error> {
 ///
 /// # Errors
 ///
-/// Only if the folder cannot be listed and watched at the start.
+/// Only if the folder cannot be listed at the start, or if there is no thread.
 pub fn watch(path: &Path, options: Options) -> Result<Changes, Error> {
     watch::start(path, options)
 }

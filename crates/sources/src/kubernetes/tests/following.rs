@@ -112,6 +112,20 @@ async fn plain_lists_come_in_pages() {
 }
 
 #[tokio::test]
+async fn a_reader_that_is_dropped_ends_the_watches() {
+    let scene = Scene::start(server()).await;
+    scene.until(|server| server.watches() == 3).await;
+    let Scene { server, changes, .. } = scene;
+    drop(changes);
+    let ended = async {
+        while server.watches() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+}
+
+#[tokio::test]
 async fn one_reading() {
     let server = server();
     let config = Config { master: Some(server.url()), timing: TIMING, ..Config::in_cluster("n1") };

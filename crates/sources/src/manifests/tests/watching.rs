@@ -148,6 +148,32 @@ async fn the_other_file_takes_over() {
     scene.expect(&[("web", "10.0.0.2")]).await;
 }
 
+/// Without a write there is no close either.
+#[tokio::test]
+async fn a_file_gets_another_name() {
+    let mut scene = Scene::start(&[("a.yaml.off", &service("a", "10.0.0.1"))]).await;
+    fs::hard_link(scene.path("a.yaml.off"), scene.path("a.yaml")).unwrap();
+    scene.expect(&[("a", "10.0.0.1")]).await;
+    fs::remove_file(scene.path("a.yaml")).unwrap();
+    scene.expect(&[]).await;
+    symlink("a.yaml.off", scene.path("a.yaml")).unwrap();
+    scene.expect(&[("a", "10.0.0.1")]).await;
+}
+
+/// What a link leads to is in a folder that is not listened to, so only the poll can find it changed.
+#[tokio::test]
+async fn the_target_of_a_link_is_polled() {
+    let elsewhere = tempfile::tempdir().unwrap();
+    let target = elsewhere.path().join("target");
+    fs::write(&target, service("a", "10.0.0.1")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    symlink(&target, folder.path().join("a.yaml")).unwrap();
+    let mut scene = Scene::watch(folder, |folder| folder.path().to_owned()).await;
+    scene.expect(&[("a", "10.0.0.1")]).await;
+    fs::write(&target, service("a", "10.0.0.2")).unwrap();
+    scene.expect(&[("a", "10.0.0.2")]).await;
+}
+
 /// Kubernetes' volumes: files are links through `..data`, which is replaced at once.
 #[tokio::test]
 async fn a_config_map_volume_is_swapped() {
