@@ -1,6 +1,6 @@
 //! State from Kubernetes' API server: Services, EndpointSlices and the Node that is served.
 //!
-//! Each kind is followed on its own ([`follow`]): a complete reading, as a streaming list where the server has
+//! Each kind is followed on its own: a complete reading, as a streaming list where the server has
 //! them and page by page where it has not, then a watch from the version of that reading. A broken watch goes
 //! on from the last version that was seen; only if the server has forgotten that one, or if an event could not
 //! be understood, is everything read again. While the server is away nothing is removed.
