@@ -2,24 +2,25 @@
 //!
 //! Each test has a cluster of its own, so they run side by side. Waiting has a limit, which is there to end a test that
 //! would hang; no test measures time.
+#![cfg(test)]
 
-#[cfg(test)]
-mod support {
-    pub(crate) mod kernel;
-    pub(crate) mod manifests;
-    pub(crate) mod testbed;
-    pub(crate) mod trace;
-}
-
-#[cfg(test)]
-mod lab_e2e {
-    mod commands;
-    mod cost;
-    mod endpoints;
-    mod folder;
-    mod repair;
-    mod restart;
-    mod schedulers;
-    mod takeover;
-    mod traffic;
-}
+#[path = "lab_e2e/commands.rs"]
+mod commands;
+#[path = "lab_e2e/cost.rs"]
+mod cost;
+#[path = "lab_e2e/endpoints.rs"]
+mod endpoints;
+#[path = "lab_e2e/folder.rs"]
+mod folder;
+#[path = "lab_e2e/repair.rs"]
+mod repair;
+#[path = "lab_e2e/restart.rs"]
+mod restart;
+#[path = "lab_e2e/schedulers.rs"]
+mod schedulers;
+#[path = "support/support.rs"]
+mod support;
+#[path = "lab_e2e/takeover.rs"]
+mod takeover;
+#[path = "lab_e2e/traffic.rs"]
+mod traffic;

@@ -40,9 +40,10 @@ fn diff_says_what_is_missing_and_then_nothing() {
     }
     assert_eq!(Dump::of(&testbed.node().namespace), Dump::default(), "diff only looks");
 
-    let _proxy = testbed.run(&flags);
+    let proxy = testbed.run(&flags);
     assert_eq!(testbed.command(testbed.node(), "diff", &flags), (Some(0), String::new()));
 
+    drop(proxy);
     testbed.manifests.remove("web.json");
     let (code, text) = testbed.command(testbed.node(), "diff", &["--masquerade-all"]);
     assert_eq!(code, Some(2), "{text}");
@@ -59,7 +60,7 @@ fn check_recorded(recorded: &[&str], name: &str, flags: &[&str]) {
     let kernel = Dump::of(&testbed.node().namespace);
     let (code, planned) = testbed.command(testbed.node(), "plan", flags);
     assert_eq!(code, Some(0), "{planned}");
-    kernel.assert_equals(&Dump::planned(&planned));
+    kernel.assert_equals(&Dump::planned(testbed.node(), &planned));
 
     let recorded = recorded.iter().flat_map(|text| text.lines());
     let recorded: BTreeSet<&str> = recorded.filter(|line| is_of_cluster_ip(line)).collect();

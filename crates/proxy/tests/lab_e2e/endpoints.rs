@@ -36,7 +36,7 @@ impl Scene {
 
     /// The weight of the download's pod behind both addresses of the Service, as far as it is there.
     fn weights(&self) -> Vec<u32> {
-        let dump = Dump::of(&self.testbed.node().namespace);
+        let dump = Dump::of_ipvs(&self.testbed.node().namespace);
         let (_, port) = ports(Protocol::Tcp);
         let pod = self.testbed.pod(&self.pod).addresses;
         let places = self.web.addresses(Protocol::Tcp).into_iter().zip(pod.both());
@@ -118,7 +118,7 @@ fn a_finished_endpoint_is_removed() {
     testbed.manifests.apply(&web.clone().without("pod-3"));
     let removed = "10.244.2.2:8080";
     eventually("it is gone", || !testbed.node().ipvs().unwrap().contains(removed));
-    let dump = Dump::of(&testbed.node().namespace);
+    let dump = Dump::of_ipvs(&testbed.node().namespace);
     assert_eq!(dump.real_servers("-t 10.96.0.10:80").len(), 3, "{dump}");
 }
 
@@ -141,11 +141,15 @@ fn udp_leaves_an_endpoint_that_goes() {
     let _proxy = testbed.run(&["--cluster-cidr", CLUSTER_CIDR]);
     testbed.manifests.apply(&dns.clone().without("pod-1").without("pod-3"));
     eventually("it is gone", || {
-        Dump::of(&testbed.node().namespace).real_servers("-u 10.96.0.10:53").len() == 2
+        Dump::of_ipvs(&testbed.node().namespace).real_servers("-u 10.96.0.10:53").len() == 2
     });
     for address in dns.addresses(Protocol::Udp) {
         let client = lab::traffic::Client::new(&testbed.pod("pod-1").namespace, Protocol::Udp, address);
         let spread = client.ask_many(12, 1).unwrap();
-        assert_eq!((spread.answered(), spread.servers()), (12, vec!["pod-2", "pod-4"]), "{address}: {spread}");
+        assert_eq!(
+            (spread.answered(), spread.servers()),
+            (12, vec!["pod-2", "pod-4"]),
+            "{address}: {spread}"
+        );
     }
 }

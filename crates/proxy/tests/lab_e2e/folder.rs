@@ -33,7 +33,9 @@ fn files_that_are_added_changed_and_removed_take_effect() {
     testbed.manifests.remove("web.json");
     eventually("it is removed", || {
         let dump = dump(&testbed);
-        dump.virtual_servers.is_empty() && dump.addresses.is_empty() && dump.entries("KUBE-CLUSTER-IP").is_empty()
+        dump.virtual_servers.is_empty()
+            && dump.addresses.is_empty()
+            && dump.entries("KUBE-CLUSTER-IP").is_empty()
     });
 }
 

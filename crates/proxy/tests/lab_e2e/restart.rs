@@ -45,8 +45,18 @@ fn a_restart_with_unchanged_input_sends_nothing_that_changes_the_kernel() {
     for service in services(&testbed, 10) {
         testbed.manifests.apply(&service);
     }
-    // The kernel keeps weight 0 of an endpoint that drains; a restart must not take that for a difference either.
+    let web = Service::new("web", 1).slice(testbed.endpoints(&["pod-2"]));
+    testbed.manifests.apply(&web);
     let first = testbed.run(&FLAGS);
+    // An endpoint that waits for its last connection differs from the plan, and there is nothing to do about it.
+    let client = testbed.client("pod-1", &web);
+    let download = Download::start(client, u32::MAX, Duration::from_millis(20)).unwrap().unwrap();
+    testbed.manifests.apply(&web.clone().without("pod-2"));
+    let draining = format!("-r {}:8080 -m -w 0", testbed.pod("pod-2").addresses.v4);
+    eventually("the endpoint drains", || testbed.node().ipvs().unwrap().contains(&draining));
+    eventually("the endpoint without connections is gone", || {
+        Dump::of_ipvs(&testbed.node().namespace).real_servers("-t [fd00:96::1]:80").is_empty()
+    });
     let before = Dump::of(&testbed.node().namespace);
     first.stop(Signal::SIGKILL);
 
@@ -60,9 +70,13 @@ fn a_restart_with_unchanged_input_sends_nothing_that_changes_the_kernel() {
     second.stop(Signal::SIGTERM);
     let trace = trace::of_ended(process, &file);
 
-    assert!(trace::messages(&trace).iter().any(|kind| kind == "IPVS"), "the trace shows too little:\n{trace}");
+    assert!(
+        trace::messages(&trace).iter().any(|kind| kind == "IPVS"),
+        "the trace shows too little:\n{trace}"
+    );
     assert_eq!(trace::changes(&trace), Vec::<String>::new());
     Dump::of(&testbed.node().namespace).assert_equals(&before);
+    assert!(download.is_running());
 }
 
 /// Each start is killed after a different time, from before the first message to after the last; meanwhile Services

@@ -23,7 +23,8 @@ fn ask(namespace: &Namespace, protocol: Protocol, address: SocketAddr, servers: 
     let client = Client::new(namespace, protocol, address);
     let mut seen = Seen::new();
     for _ in 0..MOST {
-        let answer = client.ask().unwrap().unwrap_or_else(|failure| panic!("{protocol} {address}: {failure}"));
+        let answer =
+            client.ask().unwrap().unwrap_or_else(|failure| panic!("{protocol} {address}: {failure}"));
         seen.entry(answer.server).or_default().insert(answer.seen_source.ip());
         if seen.len() == servers {
             break;
@@ -35,13 +36,16 @@ fn ask(namespace: &Namespace, protocol: Protocol, address: SocketAddr, servers: 
 /// Asks a Service with all pods behind it over all protocols of both families, and compares the source addresses with
 /// what is expected of each server.
 #[track_caller]
-fn check(namespace: &Namespace, service: &Service, protocols: &[Protocol], source: impl Fn(&str) -> Addresses) {
+fn check(
+    namespace: &Namespace,
+    service: &Service,
+    protocols: &[Protocol],
+    source: impl Fn(&str) -> Addresses,
+) {
     for protocol in protocols {
         for (family, address) in service.addresses(*protocol).into_iter().enumerate() {
-            let expected: Seen = PODS
-                .into_iter()
-                .map(|pod| (pod.to_owned(), [source(pod).both()[family]].into()))
-                .collect();
+            let expected: Seen =
+                PODS.into_iter().map(|pod| (pod.to_owned(), [source(pod).both()[family]].into())).collect();
             let seen = ask(namespace, *protocol, address, PODS.len());
             assert_eq!(seen, expected, "{protocol} {address} from {}", namespace.name());
         }
@@ -140,8 +144,16 @@ fn sockets_of_the_node_are_not_reached_through_a_service_address() {
             };
             let reached = ask(&pod.namespace, node_address).map(|answer| answer.server);
             assert_eq!(reached, Ok("node".to_owned()), "{protocol} {node_address}");
-            assert_eq!(ask(&pod.namespace, service), Err(Failure::Refused), "{protocol} {service} from a pod");
-            assert_eq!(ask(&node.namespace, service), Err(Failure::Refused), "{protocol} {service} from the node");
+            assert_eq!(
+                ask(&pod.namespace, service),
+                Err(Failure::Refused),
+                "{protocol} {service} from a pod"
+            );
+            assert_eq!(
+                ask(&node.namespace, service),
+                Err(Failure::Refused),
+                "{protocol} {service} from the node"
+            );
         }
     }
     for address in service.addresses(Protocol::Tcp) {

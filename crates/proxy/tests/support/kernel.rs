@@ -1,8 +1,10 @@
 //! What a node's kernel holds, as operators' tools print it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 
+use lab::cluster::Node;
 use lab::namespace::Namespace;
 
 use super::testbed::shell;
@@ -14,25 +16,38 @@ pub(crate) struct Dump {
     pub(crate) virtual_servers: BTreeSet<String>,
     pub(crate) sets: BTreeSet<String>,
     pub(crate) addresses: BTreeSet<String>,
-    /// In the order of the kernel: it matters within a chain.
-    pub(crate) rules: Vec<String>,
+    /// The rules of each chain in their order.
+    pub(crate) rules: BTreeMap<String, Vec<String>>,
 }
 
 // === impl Dump ===
 
 impl Dump {
     pub(crate) fn of(namespace: &Namespace) -> Dump {
-        let rules = shell(namespace, "iptables-save; ip6tables-save");
+        const ALL: &str = "ipvsadm -Sn; echo ==; ipset save; echo ==; iptables-save; echo ==; ip6tables-save; echo ==
+                           ip -o link show dev kube-ipvs0 >/dev/null 2>&1 && ip addr show dev kube-ipvs0; true";
+        let text = shell(namespace, ALL);
+        let sections: Vec<&str> = text.split("==\n").collect();
+        let [ipvs, sets, v4, v6, addresses] = sections[..] else { panic!("not five sections:\n{text}") };
         Dump {
-            virtual_servers: lines(&shell(namespace, "ipvsadm -Sn")).collect(),
-            sets: lines(&shell(namespace, "ipset save")).map(|line| without_seed(&line)).collect(),
-            addresses: addresses(namespace),
-            rules: rules_of(&rules),
+            virtual_servers: lines(ipvs).collect(),
+            sets: lines(sets).map(|line| without_seed(&line)).collect(),
+            addresses: addresses_in(addresses),
+            rules: rules("IPv4", v4).chain(rules("IPv6", v6)).collect(),
         }
     }
 
-    /// What `kube-ipvs plan` prints.
-    pub(crate) fn planned(text: &str) -> Dump {
+    /// The virtual servers alone, which is quicker.
+    pub(crate) fn of_ipvs(namespace: &Namespace) -> Dump {
+        Dump { virtual_servers: lines(&shell(namespace, "ipvsadm -Sn")).collect(), ..Dump::default() }
+    }
+
+    /// What `kube-ipvs plan` has printed for a node. It knows no kernel, so it tells the ports of bridges apart even if
+    /// packets of this node have none.
+    pub(crate) fn planned(node: &Node, text: &str) -> Dump {
+        const BRIDGE_PORT: &str = "-m physdev ! --physdev-is-in ";
+        let has_bridge_ports = node.namespace.run(|| Path::new("/proc/sys/net/bridge").exists()).unwrap();
+        let text = if has_bridge_ports { text.to_owned() } else { text.replace(BRIDGE_PORT, "") };
         let mut dump = Dump::default();
         for section in text.split("\n\n") {
             let (title, body) = section.split_once('\n').unwrap_or((section, ""));
@@ -40,7 +55,8 @@ impl Dump {
                 "# ipvsadm -Sn" => dump.virtual_servers = lines(body).collect(),
                 "# ipset save" => dump.sets = lines(body).collect(),
                 "# ip addr show dev kube-ipvs0" => dump.addresses = addresses_in(body),
-                "# iptables-save" | "# ip6tables-save" => dump.rules.extend(rules_of(body)),
+                "# iptables-save" => dump.rules.extend(rules("IPv4", body)),
+                "# ip6tables-save" => dump.rules.extend(rules("IPv6", body)),
                 other => panic!("kube-ipvs plan printed a section {other:?}"),
             }
         }
@@ -66,22 +82,23 @@ impl Dump {
             self.sets.difference(&other.sets),
             self.addresses.difference(&other.addresses),
         ];
-        let rules = self.rules.iter().filter(|rule| !other.rules.contains(rule));
-        sets.into_iter().flatten().chain(rules).cloned().collect()
+        let chains = self.rules.iter().filter(|(chain, rules)| other.rules.get(*chain) != Some(*rules));
+        let chains = chains.map(|(chain, rules)| format!("{chain}: {rules:#?}"));
+        sets.into_iter().flatten().cloned().chain(chains).collect()
     }
 
     /// Fails with what differs.
     #[track_caller]
     pub(crate) fn assert_equals(&self, expected: &Dump) {
-        let (more, less) = (self.without(expected), expected.without(self));
-        assert!(more.is_empty() && less.is_empty(), "too much: {more:#?}\nmissing: {less:#?}");
-        assert_eq!(self.rules, expected.rules, "the order of the rules");
+        let (found, expected) = (self.without(expected), expected.without(self));
+        assert!(found.is_empty() && expected.is_empty(), "found: {found:#?}\nexpected: {expected:#?}");
     }
 }
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.virtual_servers.iter().chain(&self.sets).chain(&self.addresses).chain(&self.rules);
+        let rules = self.rules.values().flatten();
+        let all = self.virtual_servers.iter().chain(&self.sets).chain(&self.addresses).chain(rules);
         all.into_iter().try_for_each(|line| writeln!(f, "{line}"))
     }
 }
@@ -95,26 +112,24 @@ fn without_seed(line: &str) -> String {
     line.split(" bucketsize ").next().unwrap_or(line).to_owned()
 }
 
-fn addresses(namespace: &Namespace) -> BTreeSet<String> {
-    let show = "ip -o link show dev kube-ipvs0 >/dev/null 2>&1 && ip addr show dev kube-ipvs0; true";
-    addresses_in(&shell(namespace, show))
-}
-
 fn addresses_in(text: &str) -> BTreeSet<String> {
     let words = text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     words.filter(|words| words[0].starts_with("inet")).map(|words| words[1].to_owned()).collect()
 }
 
-/// The lines about Kubernetes' chains, each led by its table, without counters.
-fn rules_of(text: &str) -> Vec<String> {
+/// The rules about Kubernetes' chains, without counters, by table and chain. A chain of theirs without rules counts too.
+fn rules(family: &str, text: &str) -> impl Iterator<Item = (String, Vec<String>)> {
     let mut table = "";
-    let mut rules = Vec::new();
+    let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for line in text.lines() {
+        let chain = line.strip_prefix(':').or_else(|| line.strip_prefix("-A ")).unwrap_or_default();
+        let chain = chain.split(' ').next().unwrap_or_default();
         if line.starts_with('*') {
             table = line;
         } else if line.contains("KUBE-") {
-            rules.push(format!("{table} {}", line.split(" [").next().unwrap_or(line)));
+            let rules = chains.entry(format!("{family} {table} {chain}")).or_default();
+            rules.extend(line.starts_with("-A ").then(|| line.to_owned()));
         }
     }
-    rules
+    chains.into_iter()
 }

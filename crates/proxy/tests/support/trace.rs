@@ -11,7 +11,8 @@ use super::testbed::{Testbed, eventually};
 
 /// Options by which every netlink message is written out, whatever their number, with the socket's protocol; programs
 /// that are started and files that are opened are told as well.
-pub(crate) const OPTIONS: [&str; 5] = ["-f", "-v", "-yy", "-e", "trace=sendto,sendmsg,sendmmsg,execve,openat"];
+pub(crate) const OPTIONS: [&str; 5] =
+    ["-f", "-v", "-yy", "-e", "trace=sendto,sendmsg,sendmmsg,execve,openat"];
 
 /// IPVS commands that only read: GET_SERVICE, GET_DEST, GET_DAEMON, GET_CONFIG, GET_INFO.
 const IPVS_READS: [&str; 5] = ["04", "08", "0b", "0d", "0f"];
@@ -46,11 +47,12 @@ impl Trace {
 /// The trace of a process that was started by `strace` and has been stopped.
 #[track_caller]
 pub(crate) fn of_ended(process: u32, file: &Path) -> String {
-    let end = [format!("{process} +++ exited"), format!("{process} +++ killed")];
+    let process = process.to_string();
+    let is_end = |line: &str| line.split_whitespace().take(2).eq([process.as_str(), "+++"]);
     let mut trace = String::new();
     eventually("strace has seen the end", || {
         trace = fs::read_to_string(file).unwrap_or_default();
-        end.iter().any(|end| trace.contains(end))
+        trace.lines().any(is_end)
     });
     trace
 }
@@ -93,8 +95,12 @@ fn programs(line: &str) -> Vec<String> {
 }
 
 fn settings(line: &str) -> Vec<String> {
-    let is_written = line.contains("\"/proc/sys/") && (line.contains("O_WRONLY") || line.contains("O_RDWR"));
-    if is_written { vec![line.to_owned()] } else { Vec::new() }
+    let is_opened = line.contains("\"/proc/sys/") && !line.contains(" = -1 ");
+    if is_opened && (line.contains("O_WRONLY") || line.contains("O_RDWR")) {
+        vec![line.to_owned()]
+    } else {
+        Vec::new()
+    }
 }
 
 #[test]
@@ -106,6 +112,7 @@ fn a_trace_is_read() {
 136 sendto(5<NETLINK:[ROUTE:5]>, [{nlmsg_len=40, nlmsg_type=RTM_GETLINK, nlmsg_flags=NLM_F_REQUEST
 136 sendmsg(5<NETLINK:[ROUTE:5]>, {msg_iov=[{iov_base=[{nlmsg_len=40, nlmsg_type=RTM_NEWADDR, nlmsg_flags=NLM_F_REQUEST
 137 execve("/usr/sbin/iptables-save", ["iptables-save"], 0x0) = 0
+136 openat(AT_FDCWD, "/proc/sys/net/netfilter/nf_conntrack_max", O_WRONLY|O_CREAT, 0666) = -1 EACCES
 136 openat(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", O_WRONLY|O_CREAT|O_TRUNC|O_CLOEXEC, 0666) = 9"#;
     let changes = changes(trace);
     assert_eq!(changes[..3], ["IPVS 05", "NFNL_SUBSYS_IPSET<<8|IPSET_CMD_ADD", "RTM_NEWADDR"]);
