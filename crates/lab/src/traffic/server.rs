@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -21,6 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(200);
 /// A running server. When it is dropped it stops, and its connections are closed.
 #[derive(Debug)]
 pub struct Server {
+    socket: Arc<Socket>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
@@ -57,19 +58,23 @@ impl Server {
         let socket = namespace
             .run(|| serve(protocol, address, PATIENCE))?
             .map_err(Error::io(|| format!("serve {protocol} {address} in {}", namespace.name())))?;
+        let socket = Arc::new(socket);
+        let serving = Arc::clone(&socket);
         let stop = Arc::new(AtomicBool::new(false));
         let shared = Shared { name: name.into(), stop: Arc::clone(&stop) };
         let thread = namespace.spawn(move || match protocol {
-            Protocol::Udp => answer_datagrams(&socket, &shared),
-            Protocol::Tcp | Protocol::Sctp => accept(&socket, &shared),
+            Protocol::Udp => answer_datagrams(&serving, &shared),
+            Protocol::Tcp | Protocol::Sctp => accept(&serving, &shared),
         });
-        Ok(Server { stop, thread: Some(thread) })
+        Ok(Server { socket, stop, thread: Some(thread) })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
+        // Wakes who waits for the socket; where it does not, the wait ends by itself soon.
+        let _ = self.socket.shutdown(Shutdown::Both);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
