@@ -262,24 +262,25 @@ impl<K: Kernel> Dataplane<K> {
         broken.into_iter().map(|key| key.address).filter(|address| !served.contains(address)).collect()
     }
 
+    /// Removes the real servers of `keys` that have drained, all in one go.
     fn remove_drained(&mut self, keys: BTreeSet<VirtualServerKey>, now: Instant, report: &mut Report) {
+        let mut removals = Vec::new();
         for key in keys {
-            let loads = match self.kernel.real_servers(&key) {
-                Ok(loads) => loads,
-                Err(error) => {
-                    report.errors.push(error);
-                    continue;
+            match self.kernel.real_servers(&key) {
+                Ok(loads) => {
+                    let finished = self.drains.finished(&key, &loads, now);
+                    removals.extend(finished.into_iter().map(|real| (key, real)));
                 }
-            };
-            let finished = self.drains.finished(&key, &loads, now);
-            let removals: Vec<Operation> =
-                finished.iter().map(|real| Operation::RemoveRealServer(key, *real)).collect();
-            self.send(&removals, report);
-            for real in &finished {
-                self.drains.end(&key, real);
-                report.drained += 1;
+                Err(error) => report.errors.push(error),
             }
         }
+        for (key, real) in &removals {
+            self.drains.end(key, real);
+        }
+        report.drained += removals.len();
+        let removals: Vec<Operation> =
+            removals.into_iter().map(|(key, real)| Operation::RemoveRealServer(key, real)).collect();
+        self.send(&removals, report);
     }
 }
 

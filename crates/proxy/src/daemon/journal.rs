@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use dataplane::Report;
 use model::{ObjectKey, Problem};
-use plan::{State, Update};
+use plan::{Operation, State, Update};
 use tracing::{debug, error, info, warn};
 
 use super::milliseconds;
@@ -83,14 +83,13 @@ impl Journal {
         for repair in &report.repaired {
             warn!(repair, "kernel differed from the plan; put right");
         }
-        if !report.differences.is_empty() {
-            let examples: Vec<String> =
-                report.differences.iter().take(MOST_NAMED).map(ToString::to_string).collect();
-            warn!(
-                count = report.differences.len(),
-                examples = examples.join("; "),
-                "kernel state differed from the plan; put right"
-            );
+        let refused: Vec<&Operation> = report.failures.iter().map(|failure| &failure.operation).collect();
+        let repaired = || report.differences.iter().filter(|operation| !refused.contains(operation));
+        let count = repaired().count();
+        if count > 0 {
+            let examples: Vec<String> = repaired().take(MOST_NAMED).map(ToString::to_string).collect();
+            let examples = examples.join("; ");
+            warn!(count, examples, "kernel state differed from the plan; put right");
         }
         self.foreign(report);
     }
