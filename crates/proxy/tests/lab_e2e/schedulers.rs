@@ -90,15 +90,17 @@ fn weights_by_place_the_nodes_before_the_zones() {
 #[test]
 fn lc_avoids_the_busy() {
     let Some(testbed) = Testbed::build() else { return };
-    let web =
-        Service::new("web", 10).annotate("scheduler", "lc").slice(testbed.endpoints(&["pod-1", "pod-3"]));
-    let _proxy = program(&testbed, &web);
-    let client = testbed.client("pod-2", &web);
-    let download = Download::start(client, u32::MAX, Duration::from_millis(100)).unwrap().unwrap();
-    let idle = if download.answer.server == "pod-1" { "pod-3" } else { "pod-1" };
-    // One after another: several at once would make the idle pod the busier one.
-    assert_eq!(client.ask_many(20, 1).unwrap().to_string(), format!("{idle} 20"));
-    assert!(download.is_running());
+    let web = |pods| Service::new("web", 10).annotate("scheduler", "lc").slice(testbed.endpoints(pods));
+    let busy = web(&["pod-1"]);
+    let _proxy = program(&testbed, &busy);
+    let client = testbed.client("pod-2", &busy);
+    let download = || Download::start(client, u32::MAX, Duration::from_millis(100)).unwrap().unwrap();
+    let downloads = [download(), download(), download()];
+    testbed.manifests.apply(&web(&["pod-1", "pod-3"]));
+    eventually("there is another pod", || testbed.node().ipvs().unwrap().contains("-r 10.244.2.2:8080"));
+    // One after another: as many at once would make the idle pod a busy one.
+    assert_eq!(client.ask_many(20, 1).unwrap().to_string(), "pod-3 20");
+    assert!(downloads.iter().all(Download::is_running));
 }
 
 #[test]
