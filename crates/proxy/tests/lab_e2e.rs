@@ -4,6 +4,8 @@
 //! would hang; no test measures time.
 #![cfg(test)]
 
+#[path = "lab_e2e/api_server.rs"]
+mod api_server;
 #[path = "lab_e2e/commands.rs"]
 mod commands;
 #[path = "lab_e2e/cost.rs"]

@@ -84,3 +84,20 @@ fn what_somebody_adds_beside_stays_when_the_rest_is_repaired() {
     assert_eq!(more, expected);
     assert!(shell(&testbed.node().namespace, "iptables-save").contains("-A INPUT -s 203.0.113.9/32 -j DROP"));
 }
+
+#[test]
+fn what_is_taken_from_the_interface_is_back_without_an_audit() {
+    let Some(testbed) = Testbed::build() else { return };
+    services(&testbed);
+    let _proxy = testbed.run(&["--cluster-cidr", CLUSTER_CIDR, "--ipvs-sync-period", "1h"]);
+    let whole = dump(&testbed).0;
+    for command in [
+        "ip addr del 10.96.0.10/32 dev kube-ipvs0",
+        "ip addr del fd00:96::a/128 dev kube-ipvs0",
+        "ip addr flush dev kube-ipvs0",
+        "ip link del kube-ipvs0",
+    ] {
+        shell(&testbed.node().namespace, command);
+        eventually("it is back", || dump(&testbed).0 == whole);
+    }
+}

@@ -154,13 +154,18 @@ impl Service {
 
     /// The Service and its slices as a List.
     pub(crate) fn manifest(&self) -> String {
+        format!("{:#}\n", json!({ "apiVersion": "v1", "kind": "List", "items": self.objects() }))
+    }
+
+    /// The Service and its slices.
+    pub(crate) fn objects(&self) -> Vec<Value> {
         let mut items = vec![self.service()];
         for (number, slice) in self.slices.iter().enumerate() {
             for (family, name) in ["IPv4", "IPv6"].into_iter().enumerate() {
                 items.push(self.endpoint_slice(slice, number, family, name));
             }
         }
-        format!("{:#}\n", json!({ "apiVersion": "v1", "kind": "List", "items": items }))
+        items
     }
 
     fn service(&self) -> Value {

@@ -29,6 +29,8 @@ const LIMIT: Duration = Duration::from_secs(90);
 pub(crate) struct Testbed {
     pub(crate) cluster: Cluster,
     pub(crate) manifests: Manifests,
+    /// The arguments that say where Services come from.
+    pub(crate) source: Vec<String>,
     /// For logs and other files.
     pub(crate) folder: TempDir,
     started: AtomicU32,
@@ -68,9 +70,11 @@ impl Testbed {
             .into_iter()
             .flat_map(|pod| protocols.iter().map(|protocol| serve(pod, *protocol)))
             .collect();
+        let manifests = Manifests::create();
         Some(Testbed {
             cluster,
-            manifests: Manifests::create(),
+            source: vec!["--manifests".to_owned(), manifests.path().to_string_lossy().into_owned()],
+            manifests,
             folder: TempDir::with_prefix("kube-ipvs-test-").unwrap(),
             started: AtomicU32::new(0),
             _servers: servers,
@@ -107,12 +111,6 @@ impl Testbed {
         Client::new(&self.pod(pod).namespace, Protocol::Tcp, service.address())
     }
 
-    /// The arguments that every command and the daemon need on a node.
-    pub(crate) fn arguments(&self, name_flag: &str, node: &Node) -> Vec<String> {
-        let folder = self.manifests.path().to_string_lossy().into_owned();
-        vec!["--manifests".to_owned(), folder, name_flag.to_owned(), node.name.clone()]
-    }
-
     /// Starts kube-ipvs on `node-1` and waits until it has programmed the kernel.
     #[track_caller]
     pub(crate) fn run(&self, flags: &[&str]) -> Proxy {
@@ -135,7 +133,8 @@ impl Testbed {
     /// Starts kube-ipvs on a node by `program`, which may be another one that starts it, and does not wait.
     pub(crate) fn spawn(&self, node: &Node, program: &Path, before: &[&str], flags: &[&str]) -> Proxy {
         let mut arguments: Vec<String> = before.iter().map(|&argument| argument.to_owned()).collect();
-        arguments.extend(self.arguments("--hostname-override", node));
+        arguments.extend(self.source.iter().cloned());
+        arguments.extend(["--hostname-override".to_owned(), node.name.clone()]);
         arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
         let log = self.file(&format!("{}.log", node.name));
         let program = Program::start(&node.namespace, program, arguments, &log).unwrap();
@@ -151,7 +150,7 @@ impl Testbed {
     /// Runs a command of kube-ipvs on a node: its exit code and what it printed.
     pub(crate) fn command(&self, node: &Node, command: &str, flags: &[&str]) -> (Option<i32>, String) {
         let mut kube_ipvs = node.namespace.command(KUBE_IPVS).unwrap();
-        kube_ipvs.arg(command).args(self.arguments("--node", node)).args(flags);
+        kube_ipvs.arg(command).args(&self.source).args(["--node", &node.name]).args(flags);
         let output = kube_ipvs.output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(text).unwrap())
