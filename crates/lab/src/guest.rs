@@ -102,8 +102,10 @@ impl Guest {
 
 /// The folder used when nothing else is said: `lab` in cargo's target folder.
 pub fn default_cache() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target"), PathBuf::from);
+    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).join("target"),
+        PathBuf::from,
+    );
     target.join("lab")
 }
 

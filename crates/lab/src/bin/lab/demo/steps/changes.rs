@@ -61,6 +61,8 @@ fn requests_avoid(
     let while_running = download.is_running();
     let avoids = spread.failures.is_empty() && spread.answers.len() == 5 && !spread.answers.contains_key(pod);
     outcome.rule("requests meanwhile", format!("not by {pod}"), &spread, avoids);
+    // Many requests take less time than one line of the download.
+    wait::until(LIMIT, || download.received() > before || !download.is_running());
     let between = download.received();
     outcome.rule(
         format!("the download from {pod} meanwhile"),
