@@ -8,8 +8,8 @@ use std::path::PathBuf;
 pub enum Error {
     /// The kernel has no IPVS.
     #[error(
-        "this kernel offers no IPVS: {source}; load it with 'modprobe ip_vs' (the proxy itself needs \
-         CAP_SYS_MODULE and /lib/modules for that), or use a kernel that has CONFIG_IP_VS"
+        "this kernel offers no IPVS ({source}): run 'modprobe ip_vs' (the proxy itself needs CAP_SYS_MODULE \
+         and /lib/modules for that), or use a kernel that has CONFIG_IP_VS"
     )]
     NoIpvs {
         /// What the kernel said.

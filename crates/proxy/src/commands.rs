@@ -9,7 +9,19 @@ use std::io::{self, Write as _};
 
 /// Says on standard error why the program ends.
 pub(crate) fn complain(error: &anyhow::Error) {
-    let _ = writeln!(io::stderr(), "kube-ipvs: {error:#}");
+    let _ = writeln!(io::stderr(), "kube-ipvs: {}", reason(error));
+}
+
+/// An error with its causes. Those that it names itself are not named again.
+fn reason(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 /// Prints a result. A reader that closed the pipe has read what it wanted.
@@ -19,5 +31,19 @@ fn print(text: &str) -> anyhow::Result<()> {
             Err(anyhow::Error::new(error).context("the result cannot be written to standard output"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn every_cause_is_named_once() {
+        let error = io::Error::other("no such file");
+        let error = Err::<(), _>(error).context("cannot read x: no such file").context("cannot start");
+        assert_eq!(reason(&error.unwrap_err()), "cannot start: cannot read x: no such file");
     }
 }

@@ -35,5 +35,6 @@ pub(crate) fn start(v: u8, format: LoggingFormat) {
 
 /// Starts logging for commands that print a result: warnings only.
 pub(crate) fn start_quiet() {
-    let _ = fmt().with_writer(io::stderr).with_max_level(LevelFilter::WARN).with_ansi(false).try_init();
+    let lines = fmt().with_writer(io::stderr).with_max_level(LevelFilter::WARN).with_ansi(false);
+    let _ = lines.with_target(false).without_time().try_init();
 }
