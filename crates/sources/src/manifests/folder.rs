@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,14 +10,21 @@ use model::{Change, Kind, ObjectKey, Problem};
 
 use super::file::{self, Contents, Unreadable};
 use super::snapshot::{self, Look, Trust};
-use crate::decode::{Decoded, Outcome};
+use crate::decode::{Decoded, Object, Outcome};
 use crate::told::Told;
+
+/// An object, wherever it stands.
+type Id = (Kind, ObjectKey);
 
 /// A folder, what its files held when they were last read, and what was told of it.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
     files: BTreeMap<OsString, File>,
+    /// The files that hold an object; the first by name is in force.
+    holders: HashMap<Id, BTreeSet<OsString>>,
+    /// The objects that several files hold.
+    shared: BTreeSet<Id>,
     told: [Told; Kind::ALL.len()],
     told_problems: BTreeSet<Problem>,
 }
@@ -37,71 +45,130 @@ impl Folder {
         Folder {
             path: path.to_owned(),
             files: BTreeMap::new(),
+            holders: HashMap::new(),
+            shared: BTreeSet::new(),
             told: Kind::ALL.map(Told::new),
             told_problems: BTreeSet::new(),
         }
     }
 
-    /// Reads what has changed since the last look, and says what follows from it. Fails without consequences
-    /// if the folder cannot be listed.
+    /// Reads what has changed since the last look, and says what follows from it. If the names of the changed
+    /// files are known only these are looked at. Fails without consequences if the folder cannot be listed.
     pub(super) fn look(&mut self, trust: &Trust) -> io::Result<Vec<Change>> {
-        let snapshot = snapshot::take(&self.path)?;
+        let looks: Vec<(OsString, Option<Look>)> = match trust {
+            Trust::Named(names) => {
+                // Files that went with their folder are not taken for removed.
+                fs::metadata(&self.path)?;
+                names.iter().map(|name| (name.clone(), snapshot::look_at(&self.path, name))).collect()
+            }
+            Trust::Settled | Trust::Everything => {
+                let mut snapshot = snapshot::take(&self.path)?;
+                let known: Vec<OsString> = self.files.keys().cloned().collect();
+                let known = known.into_iter().map(|name| (name.clone(), snapshot.remove(&name)));
+                let known: Vec<_> = known.collect();
+                known.into_iter().chain(snapshot.into_iter().map(|(name, look)| (name, Some(look)))).collect()
+            }
+        };
+        let mut touched = BTreeSet::new();
         let mut changed = false;
-        let known = self.files.len();
-        self.files.retain(|name, _| snapshot.contains_key(name));
-        changed |= self.files.len() != known;
-        for (name, look) in snapshot {
-            let unchanged = self.files.get(&name).is_some_and(|file| file.look == look);
-            if !unchanged && look.is_complete(&name, trust) {
-                self.read(name, look);
+        for (name, look) in looks {
+            let known = self.files.get(&name).map(|file| &file.look);
+            let to_read = look.as_ref().is_none_or(|look| look.is_complete(&name, trust));
+            if known != look.as_ref() && to_read {
+                self.replace(name, look, &mut touched);
                 changed = true;
             }
         }
-        Ok(if changed { self.tell() } else { Vec::new() })
+        Ok(if changed { self.tell(touched) } else { Vec::new() })
     }
 
-    fn read(&mut self, name: OsString, look: Look) {
-        let path = self.path.join(&name);
+    /// Reads a file again, or forgets one that is gone, and notes the objects of which it holds another
+    /// version now.
+    fn replace(&mut self, name: OsString, look: Option<Look>, touched: &mut BTreeSet<Id>) {
         let before = self.files.remove(&name).map(|file| file.contents).unwrap_or_default();
+        for id in before.objects.keys() {
+            self.drop_holder(id, &name);
+        }
+        touched.extend(before.objects.keys().cloned());
+        let Some(look) = look else { return };
+        let file = self.read(&name, look, before);
+        for id in file.contents.objects.keys() {
+            let holders = self.holders.entry(id.clone()).or_default();
+            holders.insert(name.clone());
+            if holders.len() > 1 {
+                self.shared.insert(id.clone());
+            }
+        }
+        touched.extend(file.contents.objects.keys().cloned());
+        self.files.insert(name, file);
+    }
+
+    fn read(&self, name: &OsStr, look: Look, before: Contents) -> File {
+        let path = self.path.join(name);
         let read = match &look {
             Look::File(_) => file::read(&path, &before),
             Look::Odd(reason) => Err(Unreadable::Io(io::Error::other(reason.clone()))),
         };
-        let file = match read {
+        match read {
             Ok(contents) => File { look, contents, unreadable: None },
-            Err(error) => File { look, contents: before, unreadable: Some(unreadable(&name, &error)) },
-        };
-        self.files.insert(name, file);
+            Err(error) => File { look, contents: before, unreadable: Some(unreadable(name, &error)) },
+        }
     }
 
-    /// Compares what the files say together with what was told before.
-    fn tell(&mut self) -> Vec<Change> {
-        let mut owners: HashMap<(Kind, &ObjectKey), &OsStr> = HashMap::new();
+    fn drop_holder(&mut self, id: &Id, name: &OsStr) {
+        let Some(holders) = self.holders.get_mut(id) else { return };
+        holders.remove(name);
+        if holders.len() < 2 {
+            self.shared.remove(id);
+        }
+        if holders.is_empty() {
+            self.holders.remove(id);
+        }
+    }
+
+    /// Compares the touched objects with what was told of them before.
+    fn tell(&mut self, touched: BTreeSet<Id>) -> Vec<Change> {
+        let problems = self.problems();
+        let new = problems.difference(&self.told_problems).cloned().map(Change::Problem);
+        let mut changes: Vec<Change> = new.collect();
+        self.told_problems = problems;
+        for id in touched {
+            let object = self.in_force(&id).cloned();
+            let (kind, key) = id;
+            let Some(told) = self.told.iter_mut().find(|told| told.kind() == kind) else { continue };
+            match object {
+                Some(object) => {
+                    let outcome = Outcome::Object(Box::new(object));
+                    changes.extend(told.tell(Decoded { outcome, problems: Vec::new() }));
+                }
+                None => changes.extend(told.remove(key)),
+            }
+        }
+        changes
+    }
+
+    fn in_force(&self, id: &Id) -> Option<&Object> {
+        let name = self.holders.get(id)?.first()?;
+        self.files.get(name)?.contents.objects.get(id)
+    }
+
+    /// Everything that is wrong with the files now.
+    fn problems(&self) -> BTreeSet<Problem> {
         let mut problems = BTreeSet::new();
-        let mut changes = Vec::new();
-        self.told.iter_mut().for_each(Told::begin_listing);
         for (name, file) in &self.files {
             problems.extend(file.unreadable.clone());
             problems.extend(file.contents.problems.iter().map(|problem| in_file(name, problem)));
-            for ((kind, key), object) in &file.contents.objects {
-                if let Some(owner) = owners.get(&(*kind, key)) {
-                    let reason = format!("also in {}, which wins", owner.display());
-                    problems.insert(in_file(name, &Problem::new(object.subject(), reason)));
-                    continue;
-                }
-                owners.insert((*kind, key), name);
-                for told in self.told.iter_mut().filter(|told| told.kind() == *kind) {
-                    let outcome = Outcome::Object(Box::new(object.clone()));
-                    changes.extend(told.tell(Decoded { outcome, problems: Vec::new() }));
-                }
+        }
+        for id in &self.shared {
+            let mut holders = self.holders.get(id).into_iter().flatten();
+            let Some(winner) = holders.next() else { continue };
+            for loser in holders {
+                let object = self.files.get(loser).and_then(|file| file.contents.objects.get(id));
+                let reason = format!("also in {}, which wins", winner.display());
+                problems.extend(object.map(|object| in_file(loser, &Problem::new(object.subject(), reason))));
             }
         }
-        changes.extend(self.told.iter_mut().flat_map(Told::end_listing));
-        let new: Vec<Change> =
-            problems.difference(&self.told_problems).cloned().map(Change::Problem).collect();
-        self.told_problems = problems;
-        changes.splice(0..0, new);
-        changes
+        problems
     }
 }
 

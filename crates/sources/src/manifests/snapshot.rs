@@ -53,15 +53,24 @@ pub(super) fn take(folder: &Path) -> io::Result<Snapshot> {
         let entry = entry?;
         let name = entry.file_name();
         if is_manifest(&name) {
-            match fs::metadata(entry.path()) {
-                Ok(metadata) if metadata.is_file() => snapshot.insert(name, Look::File(Stamp::of(&metadata))),
-                Ok(_) => snapshot.insert(name, Look::Odd("not a regular file".to_owned())),
-                // Removed between the two calls, which the next look will show; or a link that leads nowhere.
-                Err(error) => snapshot.insert(name, Look::Odd(error.to_string())),
-            };
+            // One that was removed between the two calls is shown by the next look.
+            let look = look_at(folder, &name).unwrap_or_else(|| Look::Odd("it leads nowhere".to_owned()));
+            snapshot.insert(name, look);
         }
     }
     Ok(snapshot)
+}
+
+/// Looks at one file of the folder; none if there is no such name.
+pub(super) fn look_at(folder: &Path, name: &OsStr) -> Option<Look> {
+    let path = folder.join(name);
+    match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => Some(Look::File(Stamp::of(&metadata))),
+        Ok(_) => Some(Look::Odd("not a regular file".to_owned())),
+        Err(_) if fs::symlink_metadata(&path).is_err() => None,
+        // A link that leads nowhere.
+        Err(error) => Some(Look::Odd(error.to_string())),
+    }
 }
 
 /// Whether a file of this name is read: the three endings, and not hidden, since editors and Kubernetes'

@@ -62,13 +62,13 @@ fn several_documents_and_lists() {
             ("notes.txt", "["),
         ],
         expect![[r#"
-            + Node n1
-            + Node n2
             + Service default/a ClusterIp 10.0.0.1
                 port "" 80/TCP
             + Service default/b ClusterIp 10.0.0.2
                 port "" 80/TCP
             + Service x/c ClusterIp 10.0.0.3
+            + Node n1
+            + Node n2
         "#]],
     );
 }
