@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use model::Family;
 use netlink::Errno;
-use plan::ownership::{self, Claimed};
+use plan::ownership;
 use plan::{Operation, Options, State, VirtualServerKey, difference};
 
 use crate::Error;
@@ -145,8 +145,7 @@ impl<K: Kernel> Dataplane<K> {
             preparations.extend(findings.into_iter().map(|finding| format!("write {finding}")));
         }
         let observed = self.kernel.observe(&families)?;
-        let (claimed, foreign) = self.claim(observed, target);
-        let operations = difference(&claimed.state, target.desired);
+        let (operations, foreign) = self.differences(observed, target);
         Ok(Comparison { preparations, operations, foreign })
     }
 
@@ -179,9 +178,8 @@ impl<K: Kernel> Dataplane<K> {
     }
 
     fn approach(&mut self, observed: Observed, target: Target<'_>, now: Instant, report: &mut Report) {
-        let (claimed, foreign) = self.claim(observed, target);
+        let (operations, foreign) = self.differences(observed, target);
         report.foreign = Some(foreign);
-        let operations = difference(&claimed.state, target.desired);
         report.differences.clone_from(&operations);
         let (first, rest): (Vec<Operation>, Vec<Operation>) =
             operations.into_iter().partition(|operation| is_urgent(operation, target.urgent));
@@ -193,16 +191,18 @@ impl<K: Kernel> Dataplane<K> {
         }
     }
 
-    fn claim(&self, observed: Observed, target: Target<'_>) -> (Claimed, Foreign) {
+    /// What leads from an observed state to the target, and what is left alone on the way.
+    fn differences(&self, observed: Observed, target: Target<'_>) -> (Vec<Operation>, Foreign) {
         let mut state = observed.state;
         self.drains.hide(&mut state);
         let claimed = ownership::claim(state, target.desired, target.options);
+        let operations = difference(&claimed.state, target.desired);
         let foreign = Foreign {
-            virtual_servers: claimed.foreign_virtual_servers.clone(),
+            virtual_servers: claimed.foreign_virtual_servers,
             firewall_marks: observed.firewall_marks,
-            addresses: claimed.foreign_addresses.clone(),
+            addresses: claimed.foreign_addresses,
         };
-        (claimed, foreign)
+        (operations, foreign)
     }
 
     /// Turns the removal of a real server into draining, and the return of a draining one into a change of

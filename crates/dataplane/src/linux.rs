@@ -14,7 +14,7 @@ use model::{Family, PerFamily};
 use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs, VirtualServerId};
 use netlink::route::{AddressRequest, Route};
-use netlink::{Errno, Outcome, Traffic};
+use netlink::{Errno, Outcome};
 use plan::{INTERFACE, Operation, SetId, State, VirtualServer, VirtualServerKey};
 
 use crate::Error;
@@ -55,11 +55,6 @@ impl Linux {
         let ipset = Ipset::open().map_err(Error::netlink("opening ipset"))?;
         let route = Route::open().map_err(Error::netlink("opening rtnetlink"))?;
         Ok(Linux { ipvs, ipset, route, interface: None })
-    }
-
-    /// What was exchanged with the kernel since it was opened: IPVS, ipset, links and addresses.
-    pub fn traffic(&self) -> [Traffic; 3] {
-        [self.ipvs.traffic(), self.ipset.traffic(), self.route.traffic()]
     }
 
     fn find_interface(&mut self) -> Result<(), Error> {

@@ -49,11 +49,6 @@ impl Planner {
         &self.desired
     }
 
-    /// Plans one Service again.
-    pub fn update(&mut self, cluster: &Cluster, key: &ObjectKey) -> Update {
-        self.update_all(cluster, [key])
-    }
-
     /// Plans some Services again, as one step for the kernel.
     pub fn update_all<'a>(
         &mut self,

@@ -154,7 +154,7 @@ fn warnings_are_told_once_and_taken_back() {
     let mut cluster = cluster("service web 10.96.0.1 80/TCP scheduler=fair");
     let mut planner = Planner::new(Options::default());
     let mut told = |cluster: &Cluster| {
-        let warnings = planner.update(cluster, &key("web")).warnings;
+        let warnings = planner.update_all(cluster, [&key("web")]).warnings;
         let counts: Vec<usize> = warnings.iter().map(|(_, warnings)| warnings.len()).collect();
         format!("{counts:?}")
     };
@@ -172,7 +172,7 @@ fn the_warnings_of_a_service_go_with_it() {
     let mut planner = Planner::new(Options::default());
     planner.rebuild(&cluster);
     cluster.apply(change("no-service web"));
-    let update = planner.update(&cluster, &key("web"));
+    let update = planner.update_all(&cluster, [&key("web")]);
     assert_eq!(update.warnings, [(key("web"), Vec::new())]);
 }
 
