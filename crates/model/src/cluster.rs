@@ -1,9 +1,15 @@
 //! The store: everything the sources have told, by Service.
 
+mod addresses;
+
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
+
+pub use self::addresses::AddressOwner;
+use self::addresses::{NodeAddresses, OutsideAddresses, moved};
 
 /// The objects that planning needs, collected from [`Change`]s. Looking up or changing one Service costs
 /// what that Service holds, however many others there are.
@@ -14,6 +20,8 @@ pub struct Cluster {
     slices: HashMap<ObjectKey, BTreeMap<Arc<str>, EndpointSlice>>,
     slice_owners: HashMap<ObjectKey, ObjectKey>,
     node: Option<Node>,
+    other_nodes: NodeAddresses,
+    outside_addresses: OutsideAddresses,
     synced: [bool; Kind::ALL.len()],
 }
 
@@ -22,7 +30,8 @@ pub struct Cluster {
 pub enum Effect {
     /// Nothing: the change told nothing new.
     Nothing,
-    /// These Services have to be planned again. Two only when a slice moves from one Service to another.
+    /// These Services have to be planned again: several when a slice moves from one Service to another, or
+    /// when a node's address turns out to be claimed by Services.
     Services(Vec<ObjectKey>),
     /// The node changed, so that every Service has to be planned again.
     Everything,
@@ -35,7 +44,7 @@ pub enum Effect {
 // === impl Cluster ===
 
 impl Cluster {
-    /// An empty store for the node called `node_name`; what is told of other nodes is ignored.
+    /// An empty store for the node called `node_name`; of other nodes only the addresses are kept.
     pub fn new(node_name: impl Into<Arc<str>>) -> Self {
         Cluster { node_name: node_name.into(), ..Cluster::default() }
     }
@@ -45,17 +54,25 @@ impl Cluster {
         match change {
             Change::ServiceApplied(service) => self.apply_service(service),
             Change::ServiceRemoved(key) => match self.services.remove(&key) {
-                Some(_) => Effect::Services(vec![key]),
+                Some(service) => {
+                    self.outside_addresses.remove(&service);
+                    Effect::Services(vec![key])
+                }
                 None => Effect::Nothing,
             },
             Change::SliceApplied(slice) => self.apply_slice(slice),
             Change::SliceRemoved(key) => match self.remove_slice(&key) {
-                Some(owner) => Effect::Services(vec![owner]),
+                Some((owner, slice)) => Effect::Services(self.touched(vec![owner], slice.as_ref(), None)),
                 None => Effect::Nothing,
             },
             Change::NodeApplied(node) => self.apply_node(node),
-            // The last known node is kept: a Node object that was deleted says nothing about the machine.
-            Change::NodeRemoved(_) => Effect::Nothing,
+            // The last known state of this node is kept: that its object was deleted says nothing about the
+            // machine.
+            Change::NodeRemoved(name) if name == self.node_name => Effect::Nothing,
+            Change::NodeRemoved(name) => {
+                let changed = self.other_nodes.remove(&name);
+                self.claimed(changed)
+            }
             Change::Synced(kind) => self.mark_synced(kind),
             Change::Problem(problem) => Effect::Problem(problem),
         }
@@ -86,6 +103,17 @@ impl Cluster {
         self.slices.get(key).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// Who has `address` on a machine, as far as the API tells: nobody whose traffic a Service may capture.
+    /// Addresses of the node that is served are not looked at, except as one of the control plane.
+    pub fn address_owner(&self, address: IpAddr) -> Option<AddressOwner> {
+        let api_server = api_server();
+        let mut api_servers = self.slices(&api_server).flat_map(|slice| &slice.endpoints);
+        if api_servers.any(|endpoint| endpoint.address == address) {
+            return Some(AddressOwner::ControlPlane);
+        }
+        self.other_nodes.owner(address).cloned().map(AddressOwner::Node)
+    }
+
     /// Whether every Service and EndpointSlice has been told of once, which is what planning waits for
     /// before it may remove anything. The Node is not waited for: a node can be served before it is known.
     pub fn is_synced(&self) -> bool {
@@ -102,6 +130,10 @@ impl Cluster {
             return Effect::Nothing;
         }
         let key = service.key.clone();
+        if let Some(previous) = self.services.get(&key) {
+            self.outside_addresses.remove(previous);
+        }
+        self.outside_addresses.add(&service);
         self.services.insert(key.clone(), service);
         Effect::Services(vec![key])
     }
@@ -112,28 +144,52 @@ impl Cluster {
         if self.slices.get(&owner).and_then(|slices| slices.get(&name)) == Some(&slice) {
             return Effect::Nothing;
         }
-        let mut touched = vec![owner.clone()];
-        if self.slice_owners.get(&slice.key).is_some_and(|previous| *previous != owner) {
-            touched.extend(self.remove_slice(&slice.key));
-        }
+        let (previous_owner, previous) = self.remove_slice(&slice.key).unzip();
+        let mut owners = vec![owner.clone()];
+        owners.extend(previous_owner.filter(|previous| *previous != owner));
+        let touched = self.touched(owners, previous.flatten().as_ref(), Some(&slice));
         self.slice_owners.insert(slice.key.clone(), owner.clone());
         self.slices.entry(owner).or_default().insert(name, slice);
         Effect::Services(touched)
     }
 
-    fn remove_slice(&mut self, key: &ObjectKey) -> Option<ObjectKey> {
+    fn remove_slice(&mut self, key: &ObjectKey) -> Option<(ObjectKey, Option<EndpointSlice>)> {
         let owner = self.slice_owners.remove(key)?;
+        let mut removed = None;
         if let Some(slices) = self.slices.get_mut(&owner) {
-            slices.remove(&key.name);
+            removed = slices.remove(&key.name);
             if slices.is_empty() {
                 self.slices.remove(&owner);
             }
         }
-        Some(owner)
+        Some((owner, removed))
+    }
+
+    /// What depends on a slice of `owners`. The API server's own say which addresses are the control plane's.
+    fn touched(
+        &self,
+        mut owners: Vec<ObjectKey>,
+        before: Option<&EndpointSlice>,
+        after: Option<&EndpointSlice>,
+    ) -> Vec<ObjectKey> {
+        if owners.contains(&api_server()) {
+            owners.extend(self.outside_addresses.claimants(moved(before, after)));
+        }
+        owners
+    }
+
+    /// The Services that claim an address which changed hands.
+    fn claimed(&self, addresses: Vec<IpAddr>) -> Effect {
+        let claimants = self.outside_addresses.claimants(addresses);
+        if claimants.is_empty() { Effect::Nothing } else { Effect::Services(claimants.into_iter().collect()) }
     }
 
     fn apply_node(&mut self, node: Node) -> Effect {
-        if node.name != self.node_name || self.node.as_ref() == Some(&node) {
+        if node.name != self.node_name {
+            let changed = self.other_nodes.set(&node);
+            return self.claimed(changed);
+        }
+        if self.node.as_ref() == Some(&node) {
             return Effect::Nothing;
         }
         self.node = Some(node);
@@ -149,6 +205,11 @@ impl Cluster {
         }
         Effect::Nothing
     }
+}
+
+/// The Service of the API servers, whose endpoints are the control plane's addresses.
+fn api_server() -> ObjectKey {
+    ObjectKey::new("default", "kubernetes")
 }
 
 #[cfg(test)]

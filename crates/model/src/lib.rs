@@ -13,7 +13,7 @@ pub mod selection;
 pub mod service;
 
 pub use change::{Change, Kind, Problem};
-pub use cluster::{Cluster, Effect};
+pub use cluster::{AddressOwner, Cluster, Effect};
 pub use endpoint::{Endpoint, EndpointSlice, SlicePort};
 pub use family::{Family, PerFamily};
 pub use key::ObjectKey;

@@ -1,11 +1,13 @@
-//! The node that is served.
+//! Nodes.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-/// What is known of the node that the proxy runs on.
+use crate::Family;
+
+/// What is known of a node; the one that the proxy runs on, unless something else is said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Node {
     /// Its name; endpoints with this `nodeName` are local.
@@ -26,5 +28,15 @@ impl Node {
     /// A node of which nothing but the name is known.
     pub fn named(name: impl Into<Arc<str>>) -> Self {
         Node { name: name.into(), ..Node::default() }
+    }
+
+    /// Its addresses, internal ones first.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.internal_addresses.iter().chain(&self.external_addresses).copied()
+    }
+
+    /// The address of `family` that stands for the node: the first internal one, else the first external one.
+    pub fn primary_address(&self, family: Family) -> Option<IpAddr> {
+        self.addresses().find(|address| Family::of(address) == family)
     }
 }

@@ -29,6 +29,8 @@ pub struct Selection<'a> {
     pub cluster: Vec<Candidate<'a>>,
     /// For paths with policy Local.
     pub local: Vec<Candidate<'a>>,
+    /// Whether any endpoint anywhere is ready, or serves while it terminates.
+    pub any_usable: bool,
     /// Every endpoint of this node, whatever its condition.
     pub on_this_node: Vec<Candidate<'a>>,
 }
@@ -82,6 +84,7 @@ impl<'a> Selection<'a> {
                 ready
             };
         }
+        selection.any_usable = all.iter().any(|c| c.endpoint.ready || c.serves_while_terminating());
         selection.on_this_node = filter(&all, |c| c.local);
         selection
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
@@ -14,6 +15,8 @@ use crate::{Family, ObjectKey, PerFamily};
 pub struct Service {
     /// Namespace and name.
     pub key: ObjectKey,
+    /// `metadata.uid`, by which Events refer to the object.
+    pub uid: Option<Arc<str>>,
     /// `metadata.creationTimestamp` in seconds since 1970; decides which of two Services owns an address
     /// and port that both ask for. An object without one counts as the youngest.
     pub created: Option<i64>,
@@ -39,6 +42,8 @@ pub struct Service {
     pub health_check_node_port: Option<u16>,
     /// The annotations that choose the balancing algorithm, as text.
     pub scheduling: SchedulingHints,
+    /// Annotation `kube-ipvs.io/drain-timeout`: how long a removed endpoint may keep its connections.
+    pub drain_timeout: Option<Duration>,
 }
 
 /// One port of a Service.
@@ -115,8 +120,13 @@ impl Service {
     /// Whether `port` can be reached from outside the cluster in `family`: through a node port, a load
     /// balancer's address or an external IP.
     pub fn externally_accessible(&self, port: &ServicePort, family: Family) -> bool {
-        port.node_port.is_some()
-            || self.load_balancer_ips.iter().chain(&self.external_ips).any(|ip| Family::of(ip) == family)
+        port.node_port.is_some() || self.outside_addresses().any(|ip| Family::of(&ip) == family)
+    }
+
+    /// The addresses by which it is reached from outside the cluster, apart from the nodes' own: external IPs
+    /// and those of load balancers.
+    pub fn outside_addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.external_ips.iter().chain(&self.load_balancer_ips).copied()
     }
 
     /// Whether the external traffic policy counts as Local. It does only for Services that have an outside:

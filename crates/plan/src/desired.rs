@@ -19,6 +19,8 @@ pub struct Desired {
     contributions: HashMap<ObjectKey, Contribution>,
     state: State,
     claims: HashMap<VirtualServerKey, Vec<ObjectKey>>,
+    /// How many virtual servers several Services claim.
+    contested: usize,
     members: Shares<Member>,
     addresses: Shares<IpAddr>,
 }
@@ -91,6 +93,11 @@ impl Desired {
         self.claims.get(server).map_or(&[], Vec::as_slice)
     }
 
+    /// How many virtual servers several Services claim.
+    pub fn contested(&self) -> usize {
+        self.contested
+    }
+
     /// Replaces what some Services contribute; `None` for one that is gone. What passes from one of them to
     /// another is changed in place.
     pub fn replace(
@@ -135,6 +142,7 @@ impl Desired {
     /// Puts the Service `key` in or out of line for `server`, as its plan says, and serves who is first.
     fn renew_claim(&mut self, key: &ObjectKey, server: VirtualServerKey) {
         let mut claimants = self.claims.remove(&server).unwrap_or_default();
+        self.contested -= usize::from(claimants.len() > 1);
         claimants.retain(|other| other != key);
         if self.planned(key, &server).is_some() {
             claimants.push(key.clone());
@@ -146,6 +154,7 @@ impl Desired {
             Some(planned) => self.state.virtual_servers.insert(server, planned),
             None => self.state.virtual_servers.remove(&server),
         };
+        self.contested += usize::from(claimants.len() > 1);
         if !claimants.is_empty() {
             self.claims.insert(server, claimants);
         }

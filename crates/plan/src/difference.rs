@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use crate::{Member, RealServer, SetName, State, VirtualServer, VirtualServerConfig, VirtualServerKey};
 
@@ -18,8 +19,9 @@ pub enum Operation {
     AddRealServer(VirtualServerKey, RealServer),
     /// Change the weight (or the forwarding method) of a real server.
     SetRealServer(VirtualServerKey, RealServer),
-    /// Take a real server out: no new connections from now on, and gone once the old ones are.
-    RemoveRealServer(VirtualServerKey, RealServer),
+    /// Take a real server out: no new connections from now on, and gone once the old ones are, or after the
+    /// time that its Service allows, if it says so.
+    RemoveRealServer(VirtualServerKey, RealServer, Option<Duration>),
     /// Bind an address to `kube-ipvs0`.
     BindAddress(IpAddr),
     /// Take an address from `kube-ipvs0`.
@@ -74,7 +76,7 @@ fn compare_virtual_server(
         }
     }
     let gone = before.real_servers.iter().filter(|real| find(&after.real_servers, real).is_none());
-    operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real)));
+    operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real, after.drain_timeout)));
 }
 
 fn find<'a>(sorted: &'a [RealServer], wanted: &RealServer) -> Option<&'a RealServer> {
@@ -120,7 +122,7 @@ impl Operation {
             | Operation::SetVirtualServer(key, _)
             | Operation::AddRealServer(key, _)
             | Operation::SetRealServer(key, _)
-            | Operation::RemoveRealServer(key, _)
+            | Operation::RemoveRealServer(key, ..)
             | Operation::RemoveVirtualServer(key) => Some(key),
             Operation::AddMember(_)
             | Operation::RemoveMember(_)
@@ -142,7 +144,7 @@ impl fmt::Display for Operation {
             Operation::SetRealServer(key, real) => {
                 write!(f, "set weight {} of real server {real} of {key}", real.weight)
             }
-            Operation::RemoveRealServer(key, real) => write!(f, "remove real server {real} from {key}"),
+            Operation::RemoveRealServer(key, real, _) => write!(f, "remove real server {real} from {key}"),
             Operation::BindAddress(address) => write!(f, "bind {address} to {}", crate::INTERFACE),
             Operation::UnbindAddress(address) => write!(f, "unbind {address} from {}", crate::INTERFACE),
         }

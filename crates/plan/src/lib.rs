@@ -7,6 +7,7 @@
 
 pub mod desired;
 pub mod difference;
+pub mod node_ports;
 pub mod options;
 pub mod ownership;
 pub mod planner;
@@ -21,10 +22,10 @@ pub mod virtual_server;
 
 pub use desired::{Conflict, Contribution, Desired, Replaced};
 pub use difference::{Operation, difference};
-pub use options::{LocalDetector, Options};
+pub use options::{LocalDetector, LocalPolicy, NodePortAddresses, Options};
 pub use planner::{Planner, Update};
 pub use scheduler::{SCHEDULER_FLAG_BITS, Scheduler, SchedulerFlag};
-pub use service_plan::{ServicePlan, plan_service};
+pub use service_plan::{HealthCheck, Policy, Reason, ServicePlan, Warning, plan_service};
 pub use set::{Entry, HASH_SIZE, MAX_ELEMENTS, Member, SetId, SetName, SetType};
 pub use state::State;
 pub use virtual_server::{RealServer, VirtualServer, VirtualServerConfig, VirtualServerKey};

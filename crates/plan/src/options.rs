@@ -1,13 +1,14 @@
-//! What the operator chose, as far as planning depends on it.
+//! What planning depends on besides the cluster: the operator's choices, and facts about the machine.
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 use model::{Family, PerFamily};
 
 use crate::Scheduler;
 
-/// The choices that decide what is planned.
+/// The choices and facts that decide what is planned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// `--ipvs-scheduler`: for Services that choose none.
@@ -24,9 +25,39 @@ pub struct Options {
     pub local_detector: PerFamily<Option<LocalDetector>>,
     /// `--ipvs-exclude-cidrs`: virtual servers in these networks are never removed.
     pub exclude_cidrs: Vec<IpNet>,
+    /// `--nodeport-addresses`: which of this machine's addresses serve node ports.
+    pub node_port_addresses: NodePortAddresses,
+    /// What becomes of traffic with policy Local on a node without an endpoint.
+    pub local_policy: LocalPolicy,
+    /// The addresses of this machine on interfaces other than `kube-ipvs0`, without loopback addresses.
+    pub host_addresses: BTreeSet<IpAddr>,
     /// Whether rules may ask by which bridge port a packet came in. Without `br_netfilter` no packet has
     /// one, and the match would load that module and with it change how bridges work.
     pub bridge_netfilter: bool,
+}
+
+/// Which addresses of the machine serve node ports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum NodePortAddresses {
+    /// Every address, except link-local ones of IPv6.
+    #[default]
+    All,
+    /// The address that stands for the node in each family, if the node is known to have one; else all.
+    Primary,
+    /// Those in these networks. In a family of which no network is named, all.
+    Networks(Vec<IpNet>),
+}
+
+/// What becomes of traffic to an address with `externalTrafficPolicy: Local` on a node without an endpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LocalPolicy {
+    /// From outside of the cluster it is dropped; pods and this node's own processes get an endpoint of
+    /// another node. Where pods cannot be told from the outside, as [`LocalPolicy::KubeProxy`].
+    #[default]
+    Strict,
+    /// As kube-proxy does in IPVS mode: it is sent to an endpoint of another node, with its source address.
+    /// Cluster IPs of Services that can be reached from outside fall back in the same way.
+    KubeProxy,
 }
 
 /// How traffic of this node's pods is recognised (`detectLocalMode`).
@@ -50,6 +81,11 @@ impl Options {
     pub fn serves(&self, family: Family) -> bool {
         self.families.contains(&family)
     }
+
+    /// Whether policy Local is kept in `family`: wanted, and possible, since pods can be told from the outside.
+    pub fn keeps_local_policy(&self, family: Family) -> bool {
+        self.local_policy == LocalPolicy::Strict && self.local_detector.get(family).is_some()
+    }
 }
 
 /// kube-proxy's defaults: `rr`, both families, masquerade bit 14, no way to tell pods apart.
@@ -63,6 +99,9 @@ impl Default for Options {
             masquerade_mark: 1 << Options::DEFAULT_MASQUERADE_BIT,
             local_detector: PerFamily::default(),
             exclude_cidrs: Vec::new(),
+            node_port_addresses: NodePortAddresses::All,
+            local_policy: LocalPolicy::Strict,
+            host_addresses: BTreeSet::new(),
             bridge_netfilter: true,
         }
     }

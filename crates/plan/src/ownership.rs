@@ -31,7 +31,7 @@ pub fn claim(observed: State, desired: &State, options: &Options) -> Claimed {
         let wanted = desired.virtual_servers.contains_key(&key);
         if !options.serves(Family::of(&key.address)) {
             continue;
-        } else if wanted || (is_owned(&key, &observed.members) && !is_excluded(&key, options)) {
+        } else if wanted || (is_owned(&key, &observed.members, options) && !is_excluded(&key, options)) {
             claimed.state.virtual_servers.insert(key, server);
         } else {
             claimed.foreign_virtual_servers.push(key);
@@ -63,8 +63,8 @@ fn owned_addresses(members: &BTreeSet<Member>) -> BTreeSet<IpAddr> {
         .collect()
 }
 
-/// Whether a set names this address and port, or, for a node port, this port.
-fn is_owned(key: &VirtualServerKey, members: &BTreeSet<Member>) -> bool {
+/// Whether a set names this address and port, or, for an address of this machine, this node port.
+fn is_owned(key: &VirtualServerKey, members: &BTreeSet<Member>, options: &Options) -> bool {
     let family = Family::of(&key.address);
     let holds = |name, entry| members.contains(&Member::new(name, family, entry));
     let pair = Entry::IpPort(key.address, key.protocol, key.port);
@@ -75,11 +75,12 @@ fn is_owned(key: &VirtualServerKey, members: &BTreeSet<Member>) -> bool {
         SetName::LoadBalancer,
         SetName::NodePortSctp,
     ];
-    let node_port = match key.protocol {
-        Protocol::Tcp => holds(SetName::NodePortTcp, Entry::Port(key.port)),
-        Protocol::Udp => holds(SetName::NodePortUdp, Entry::Port(key.port)),
-        Protocol::Sctp => false,
-    };
+    let node_port = options.host_addresses.contains(&key.address)
+        && match key.protocol {
+            Protocol::Tcp => holds(SetName::NodePortTcp, Entry::Port(key.port)),
+            Protocol::Udp => holds(SetName::NodePortUdp, Entry::Port(key.port)),
+            Protocol::Sctp => false,
+        };
     node_port || by_pair.into_iter().any(|name| holds(name, pair))
 }
 

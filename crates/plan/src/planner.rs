@@ -1,12 +1,14 @@
 //! Planning over time: the desired state follows the cluster, one Service at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Cluster, ObjectKey};
+use model::{Cluster, Family, ObjectKey, Service};
 
 use crate::{
-    Conflict, Contribution, Desired, Operation, Options, Scheduler, State, VirtualServerKey, plan_service,
+    Conflict, Contribution, Desired, HealthCheck, Operation, Options, Policy, Scheduler, ServicePlan, State,
+    VirtualServerKey, Warning, plan_service,
 };
 
 const DNS_PORT: u16 = 53;
@@ -16,6 +18,8 @@ const DNS_PORT: u16 = 53;
 pub struct Planner {
     options: Options,
     desired: Desired,
+    /// How many Services have no local endpoint where a policy asks for one.
+    without_local_endpoint: BTreeMap<(Family, Policy), usize>,
 }
 
 /// What planning again led to.
@@ -24,7 +28,9 @@ pub struct Update {
     /// The steps for the kernel, in order.
     pub operations: Vec<Operation>,
     /// Warnings of Services whose warnings changed; an empty list when a Service has none any more.
-    pub warnings: Vec<(ObjectKey, Vec<String>)>,
+    pub warnings: Vec<(ObjectKey, Vec<Warning>)>,
+    /// Health checks that are new, different or gone.
+    pub health_checks: Vec<(ObjectKey, Option<HealthCheck>)>,
     /// Addresses and ports that several Services claim since this update.
     pub conflicts: Vec<Conflict>,
     /// Addresses and ports that were contested before it.
@@ -36,7 +42,7 @@ pub struct Update {
 impl Planner {
     /// A planner that has planned nothing yet.
     pub fn new(options: Options) -> Self {
-        Planner { options, desired: Desired::default() }
+        Planner { options, desired: Desired::default(), without_local_endpoint: BTreeMap::new() }
     }
 
     /// The options in force.
@@ -62,10 +68,7 @@ impl Planner {
             let contribution = cluster
                 .service(key)
                 .map(|service| Contribution::new(service, plan_service(service, cluster, &self.options)));
-            let warnings = contribution.as_ref().map_or(&[][..], |contribution| &contribution.plan.warnings);
-            if warnings != self.warnings(key) {
-                update.warnings.push((key.clone(), warnings.to_vec()));
-            }
+            self.compare(key, contribution.as_ref().map(|contribution| &contribution.plan), &mut update);
             contributions.push((key.clone(), contribution));
         }
         let replaced = self.desired.replace(contributions);
@@ -88,6 +91,25 @@ impl Planner {
             return Update::default();
         }
         self.rebuild(cluster)
+    }
+
+    /// Notes which addresses the machine has on interfaces other than `kube-ipvs0`, and plans the Services
+    /// again that depend on them, if that is news.
+    pub fn set_host_addresses(&mut self, cluster: &Cluster, addresses: BTreeSet<IpAddr>) -> Update {
+        if self.options.host_addresses == addresses {
+            return Update::default();
+        }
+        self.options.host_addresses = addresses;
+        let reaches_outside = |service: &&Service| {
+            service.outside_addresses().next().is_some()
+                || service.ports.iter().any(|port| port.node_port.is_some())
+        };
+        self.update_all(cluster, cluster.services().filter(reaches_outside).map(|service| &service.key))
+    }
+
+    /// How many Services have usable endpoints, but none on this node, although `policy` asks for one.
+    pub fn without_local_endpoint(&self, family: Family, policy: Policy) -> usize {
+        self.without_local_endpoint.get(&(family, policy)).copied().unwrap_or_default()
     }
 
     /// The part of the desired state that has to stand first: what the control plane and name resolution
@@ -119,8 +141,23 @@ impl Planner {
         }
     }
 
-    fn warnings(&self, key: &ObjectKey) -> &[String] {
-        self.desired.plan(key).map_or(&[], |plan| &plan.warnings)
+    /// Notes what replacing the plan of one Service changes outside of the kernel.
+    fn compare(&mut self, key: &ObjectKey, new: Option<&ServicePlan>, update: &mut Update) {
+        let nothing = ServicePlan::default();
+        let old = self.desired.plan(key).unwrap_or(&nothing);
+        let new = new.unwrap_or(&nothing);
+        if old.warnings != new.warnings {
+            update.warnings.push((key.clone(), new.warnings.clone()));
+        }
+        if old.health_check != new.health_check {
+            update.health_checks.push((key.clone(), new.health_check));
+        }
+        for policy in new.without_local_endpoint.difference(&old.without_local_endpoint) {
+            *self.without_local_endpoint.entry(*policy).or_default() += 1;
+        }
+        for policy in old.without_local_endpoint.difference(&new.without_local_endpoint) {
+            self.without_local_endpoint.entry(*policy).and_modify(|count| *count = count.saturating_sub(1));
+        }
     }
 }
 

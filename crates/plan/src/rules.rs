@@ -3,9 +3,11 @@
 //!
 //! Chains, jumps, comments and order are kube-proxy's, so that each of the two takes over the other's. It
 //! writes a rule only while its set holds something; here every rule stands from the start, since a set
-//! without entries matches nothing.
+//! without entries matches nothing. Rules of ours are those that match `KUBE-NO-LOCAL-ENDPOINT`, and the
+//! chain in the mangle table.
 
 mod filter;
+mod mangle;
 mod nat;
 pub mod repair;
 
@@ -13,13 +15,15 @@ use std::fmt;
 
 use model::Family;
 
-use crate::{Options, SetId, SetName};
+use crate::{LocalDetector, Options, SetId, SetName};
 
 /// A table of iptables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Where packets are let through or refused.
     Filter,
+    /// Where packets of this machine's own processes are seen before IPVS gives them another destination.
+    Mangle,
     /// Where addresses are translated.
     Nat,
 }
@@ -64,7 +68,14 @@ struct Writer<'a> {
 
 /// The rules for `family`.
 pub fn ruleset(family: Family, options: &Options) -> Ruleset {
-    Ruleset { family, tables: vec![filter::table(family, options), nat::table(family, options)] }
+    Ruleset {
+        family,
+        tables: vec![
+            filter::table(family, options),
+            mangle::table(family, options),
+            nat::table(family, options),
+        ],
+    }
 }
 
 /// The program that prints the rules of `family`.
@@ -87,6 +98,7 @@ impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Table::Filter => "filter",
+            Table::Mangle => "mangle",
             Table::Nat => "nat",
         })
     }
@@ -152,9 +164,26 @@ impl<'a> Writer<'a> {
         format!("-m set --match-set {} {directions}", SetId::new(name, self.family))
     }
 
+    /// The same for what is not in the set.
+    fn not_in_set(&self, name: SetName, directions: &str) -> String {
+        format!("-m set ! --match-set {} {directions}", SetId::new(name, self.family))
+    }
+
     /// The same with the set's comment in front, as kube-proxy writes most of its rules.
     fn commented_set(&self, name: SetName, directions: &str) -> String {
         format!("{} {}", commented(name.comment()), self.set(name, directions))
+    }
+
+    /// The match for what comes neither from pods nor from this machine by the local detector, if there is one;
+    /// such a match stands first in a rule. Everything comes from pods if their network has every address.
+    fn from_elsewhere(&self) -> Option<String> {
+        match self.options.local_detector.get(self.family).as_ref()? {
+            // The nft variant of iptables refuses a rule that matches nothing.
+            LocalDetector::Cidr(cidr) if cidr.prefix_len() == 0 => None,
+            LocalDetector::Cidr(cidr) => Some(format!("! -s {}", cidr.trunc())),
+            LocalDetector::Interface(name) => Some(format!("! -i {name}")),
+            LocalDetector::InterfacePrefix(prefix) => Some(format!("! -i {prefix}+")),
+        }
     }
 
     /// The mark that asks for masquerading, with itself as mask.

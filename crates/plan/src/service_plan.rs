@@ -1,5 +1,9 @@
 //! What one Service contributes to the kernel of this node.
 
+mod health_check;
+mod paths;
+mod warning;
+
 use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,6 +15,10 @@ use crate::{
     Entry, Member, Options, RealServer, SetName, VirtualServer, VirtualServerConfig, VirtualServerKey,
 };
 
+pub use self::health_check::HealthCheck;
+use self::paths::{Path, Surroundings};
+pub use self::warning::{Reason, Warning};
+
 /// The share of one Service in the kernel's state, and what it asked for in vain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServicePlan {
@@ -20,20 +28,21 @@ pub struct ServicePlan {
     pub members: BTreeSet<Member>,
     /// The addresses that it needs on `kube-ipvs0`.
     pub addresses: BTreeSet<IpAddr>,
-    /// What could not be done as asked, each a sentence that says what is done instead.
-    pub warnings: Vec<String>,
+    /// The port on which its health on this node can be asked for.
+    pub health_check: Option<HealthCheck>,
+    /// The policies Local that this node cannot keep, because it has no endpoint while others have.
+    pub without_local_endpoint: BTreeSet<(Family, Policy)>,
+    /// What could not be done as asked.
+    pub warnings: Vec<Warning>,
 }
 
-/// A way by which traffic reaches a Service port: one address, with the policy and the sets that go with it.
-struct Path<'a> {
-    address: IpAddr,
-    port: u16,
-    /// The endpoints that the policy of this path leaves.
-    endpoints: &'a [Candidate<'a>],
-    /// The set that classifies traffic to it.
-    set: SetName,
-    /// Whether the address has to be bound to `kube-ipvs0`.
-    bound: bool,
+/// One of the two traffic policies of a Service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Policy {
+    /// `internalTrafficPolicy`.
+    Internal,
+    /// `externalTrafficPolicy`.
+    External,
 }
 
 /// Plans `service`, whose endpoints and node are taken from `cluster`. A Service without an address of a
@@ -49,33 +58,24 @@ pub fn plan_service(service: &Service, cluster: &Cluster, options: &Options) -> 
         return plan;
     }
     let mut scheduling = Scheduling::of(&service.scheduling, cluster.slices(&service.key), options);
-    plan.warnings.append(&mut scheduling.warnings);
+    let warnings = std::mem::take(&mut scheduling.warnings);
+    plan.warnings.extend(warnings.into_iter().map(|text| Warning::new(Reason::Scheduling, text)));
     let vantage =
         Vantage { node: cluster.node_name(), zone: cluster.node().and_then(|node| node.zone.as_deref()) };
     for (family, cluster_ip) in served {
+        let around = Surroundings::of(service, family, cluster, options, &mut plan.warnings);
         for port in &service.ports {
             let slices = cluster.slices(&service.key);
             let selection = Selection::of(service, port, family, slices, vantage);
             plan.add_hairpin_entries(port, family, &selection);
-            for path in paths(service, port, cluster_ip, &selection) {
-                plan.add_path(&path, service, port, &scheduling);
+            plan.note_missing_local_endpoints(service, port, family, &selection);
+            for path in around.paths(service, port, cluster_ip, &selection) {
+                plan.add_path(path, service, port, &scheduling);
             }
         }
+        plan.add_health_check(service, family, cluster);
     }
     plan
-}
-
-/// The ways to a Service port in the family of its cluster IP.
-fn paths<'a>(
-    service: &Service,
-    port: &ServicePort,
-    cluster_ip: IpAddr,
-    selection: &'a Selection<'a>,
-) -> Vec<Path<'a>> {
-    // If the Service is also reachable from outside and this node has no endpoint, kube-proxy's IPVS mode
-    // breaks the policy and uses every endpoint. Its other modes drop such traffic, and so does this one.
-    let endpoints = if service.internal_policy_is_local() { &selection.local } else { &selection.cluster };
-    vec![Path { address: cluster_ip, port: port.port, endpoints, set: SetName::ClusterIp, bound: true }]
 }
 
 // === impl ServicePlan ===
@@ -90,28 +90,54 @@ impl ServicePlan {
         }
     }
 
-    fn add_path(&mut self, path: &Path<'_>, service: &Service, port: &ServicePort, scheduling: &Scheduling) {
+    fn note_missing_local_endpoints(
+        &mut self,
+        service: &Service,
+        port: &ServicePort,
+        family: Family,
+        selection: &Selection<'_>,
+    ) {
+        if !selection.local.is_empty() || !selection.any_usable {
+            return;
+        }
+        if service.internal_policy_is_local() {
+            self.without_local_endpoint.insert((family, Policy::Internal));
+        }
+        if service.external_policy_is_local() && service.externally_accessible(port, family) {
+            self.without_local_endpoint.insert((family, Policy::External));
+        }
+    }
+
+    fn add_path(&mut self, path: Path<'_>, service: &Service, port: &ServicePort, scheduling: &Scheduling) {
         let family = Family::of(&path.address);
-        let entry = Entry::IpPort(path.address, port.protocol, path.port);
-        self.members.insert(Member::new(path.set, family, entry));
+        let entries = path.entries.iter().map(|(set, entry)| Member::new(*set, family, *entry));
+        self.members.extend(entries);
         if path.bound {
             self.members.insert(Member::new(SetName::IpvsIps, family, Entry::Ip(path.address)));
             self.addresses.insert(path.address);
         }
         let key = VirtualServerKey { address: path.address, port: path.port, protocol: port.protocol };
+        let server = virtual_server(path.endpoints, service, scheduling);
         match self.virtual_servers.entry(key) {
             btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(Arc::new(virtual_server(path, service, scheduling)));
+                vacant.insert(Arc::new(server));
             }
-            btree_map::Entry::Occupied(_) => self.warnings.push(format!(
-                "port {:?}: {key} is already taken by another port of this Service, which keeps it",
-                port.name
+            // Nothing is lost if both ways lead to the same endpoints, such as an external IP that is also
+            // the load balancer's.
+            btree_map::Entry::Occupied(taken) if **taken.get() == server => {}
+            btree_map::Entry::Occupied(_) => self.warnings.push(Warning::new(
+                Reason::PortTaken,
+                format!(
+                    "port {:?}: {key} is already taken by another port or address of this Service, which \
+                     keeps it",
+                    port.name
+                ),
             )),
         }
     }
 }
 
-fn virtual_server(path: &Path<'_>, service: &Service, scheduling: &Scheduling) -> VirtualServer {
+fn virtual_server(endpoints: &[Candidate<'_>], service: &Service, scheduling: &Scheduling) -> VirtualServer {
     VirtualServer {
         config: VirtualServerConfig {
             scheduler: Some(scheduling.scheduler),
@@ -119,7 +145,8 @@ fn virtual_server(path: &Path<'_>, service: &Service, scheduling: &Scheduling) -
             persistence: service.affinity_seconds,
             unusual: false,
         },
-        real_servers: path.endpoints.iter().map(|candidate| real_server(candidate, scheduling)).collect(),
+        real_servers: endpoints.iter().map(|candidate| real_server(candidate, scheduling)).collect(),
+        drain_timeout: service.drain_timeout,
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{
     Change, Cluster, Endpoint, EndpointSlice, Family, Node, ObjectKey, PerFamily, Protocol, SchedulingHints,
@@ -23,12 +24,14 @@ pub(crate) fn key(text: &str) -> ObjectKey {
 }
 
 /// A Service: its name, then in any order cluster IPs, ports as `http:80/TCP` or `80/TCP`, and settings as
-/// `affinity=600`, `created=5`, `external-ip=192.0.2.1`, `flags=sh-port`, `internal=Local`, `node-port=30080`
-/// (of the port before it), `scheduler=sh`, `type=ExternalName`, `weights=zone=z1:3`.
+/// `affinity=600`, `created=5`, `drain=60` (seconds), `external=Local`, `external-ip=192.0.2.1`,
+/// `flags=sh-port`, `health-check=32000`, `internal=Local`, `lb-ip=203.0.113.9`, `node-port=30080` (of the port
+/// before it), `range=198.51.100.0/24`, `scheduler=sh`, `type=NodePort`, `weights=zone=z1:3`.
 pub(crate) fn service(text: &str) -> Service {
     let mut words = text.split_whitespace();
     let mut service = Service {
         key: key(words.next().unwrap()),
+        uid: None,
         created: None,
         kind: ServiceKind::ClusterIp,
         cluster_ips: PerFamily::default(),
@@ -41,6 +44,7 @@ pub(crate) fn service(text: &str) -> Service {
         affinity_seconds: None,
         health_check_node_port: None,
         scheduling: SchedulingHints::default(),
+        drain_timeout: None,
     };
     for word in words {
         if let Some((name, value)) = word.split_once('=') {
@@ -59,14 +63,29 @@ fn set(service: &mut Service, name: &str, value: &str) {
     match name {
         "affinity" => service.affinity_seconds = Some(value.parse().unwrap()),
         "created" => service.created = Some(value.parse().unwrap()),
+        "drain" => service.drain_timeout = Some(Duration::from_secs(value.parse().unwrap())),
+        "external" if value == "Local" => service.external_policy = TrafficPolicy::Local,
         "external-ip" => service.external_ips.push(address(value)),
         "flags" => service.scheduling.flags = Some(value.into()),
+        "health-check" => service.health_check_node_port = Some(value.parse().unwrap()),
         "internal" if value == "Local" => service.internal_policy = TrafficPolicy::Local,
+        "lb-ip" => service.load_balancer_ips.push(address(value)),
         "node-port" => service.ports.last_mut().unwrap().node_port = Some(value.parse().unwrap()),
+        "range" => service.source_ranges.push(value.parse().unwrap()),
         "scheduler" => service.scheduling.scheduler = Some(value.into()),
-        "type" if value == "ExternalName" => service.kind = ServiceKind::ExternalName,
+        "type" => service.kind = kind(value),
         "weights" => service.scheduling.weights = Some(value.into()),
         _ => panic!("{name}={value} is nothing that a Service has here"),
+    }
+}
+
+fn kind(name: &str) -> ServiceKind {
+    match name {
+        "ClusterIP" => ServiceKind::ClusterIp,
+        "NodePort" => ServiceKind::NodePort,
+        "LoadBalancer" => ServiceKind::LoadBalancer,
+        "ExternalName" => ServiceKind::ExternalName,
+        _ => panic!("{name:?} is no type of a Service"),
     }
 }
 
@@ -138,22 +157,31 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap_or_else(|_| panic!("{text:?} is no address"))
 }
 
-/// The change that a line `service …`, `slice …`, `no-service NAME` or `no-slice NAME` tells of.
+/// The change that a line `service …`, `slice …`, `node NAME ADDRESS …`, `no-service NAME`, `no-slice NAME` or
+/// `no-node NAME` tells of. A node in its name's zone: `n1` is in `z1`.
 pub(crate) fn change(line: &str) -> Change {
     match line.trim().split_once(' ').unwrap() {
         ("service", text) => Change::ServiceApplied(service(text)),
         ("slice", text) => Change::SliceApplied(slice(text)),
+        ("node", text) => Change::NodeApplied(node(text)),
+        ("no-node", name) => Change::NodeRemoved(name.into()),
         ("no-service", name) => Change::ServiceRemoved(key(name)),
         ("no-slice", name) => Change::SliceRemoved(key(name)),
         _ => panic!("{line:?} is no change"),
     }
 }
 
+fn node(text: &str) -> Node {
+    let mut words = text.split_whitespace();
+    let name = words.next().unwrap();
+    let addresses = words.map(address).collect();
+    Node { zone: Some(name.replace('n', "z").into()), internal_addresses: addresses, ..Node::named(name) }
+}
+
 /// A cluster, seen from [`HERE`], from lines as [`change`] takes them.
 pub(crate) fn cluster(lines: &str) -> Cluster {
     let mut cluster = Cluster::new(HERE);
-    let node = Node { zone: Some("z1".into()), ..Node::named(HERE) };
-    cluster.apply(Change::NodeApplied(node));
+    cluster.apply(change(&format!("node {HERE}")));
     for line in lines.lines().filter(|line| !line.trim().is_empty()) {
         cluster.apply(change(line));
     }
@@ -195,7 +223,7 @@ fn apply_one(state: &mut State, operation: &Operation) -> Option<()> {
         Operation::UnbindAddress(address) => done(state.addresses.remove(address)),
         Operation::RemoveVirtualServer(key) => state.virtual_servers.remove(key).map(drop),
         Operation::AddVirtualServer(key, config) => {
-            let server = VirtualServer { config: *config, real_servers: Vec::new() };
+            let server = VirtualServer { config: *config, real_servers: Vec::new(), drain_timeout: None };
             let replaced = state.virtual_servers.insert(*key, Arc::new(server));
             done(replaced.is_none())
         }
@@ -216,7 +244,7 @@ fn apply_one(state: &mut State, operation: &Operation) -> Option<()> {
             reals[place] = *real;
             Some(())
         }
-        Operation::RemoveRealServer(key, real) => {
+        Operation::RemoveRealServer(key, real, _) => {
             let reals = &mut Arc::make_mut(state.virtual_servers.get_mut(key)?).real_servers;
             let place = reals.binary_search_by_key(&real.key(), RealServer::key).ok()?;
             reals.remove(place);
@@ -235,8 +263,18 @@ pub(crate) fn assert_served(state: &State) {
         assert!(holds(SetName::IpvsIps, ip, Entry::Ip(*ip)), "{ip} is bound but in no set");
     }
     for server in state.virtual_servers.keys() {
-        let entry = Entry::IpPort(server.address, server.protocol, server.port);
-        let known = holds(SetName::ClusterIp, &server.address, entry);
+        let pair = Entry::IpPort(server.address, server.protocol, server.port);
+        let by_pair = [
+            SetName::ClusterIp,
+            SetName::ExternalIp,
+            SetName::ExternalIpLocal,
+            SetName::LoadBalancer,
+            SetName::NodePortSctp,
+        ];
+        let known = by_pair.into_iter().any(|name| holds(name, &server.address, pair))
+            || [SetName::NodePortTcp, SetName::NodePortUdp]
+                .into_iter()
+                .any(|name| holds(name, &server.address, Entry::Port(server.port)));
         assert!(known, "{server} stands without its set entry");
     }
     for set in Family::ALL.map(|family| SetId::new(SetName::IpvsIps, family)) {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use model::Protocol;
 
@@ -25,6 +26,9 @@ pub struct VirtualServer {
     pub config: VirtualServerConfig,
     /// Its real servers, ordered by address and port, each of which appears once.
     pub real_servers: Vec<RealServer>,
+    /// How long real servers that are taken out may keep their connections; none for the proxy's own limit.
+    /// Not a part of the kernel's state, so a difference in it alone leads to no operation.
+    pub drain_timeout: Option<Duration>,
 }
 
 /// The attributes of a virtual server that can be changed in place.

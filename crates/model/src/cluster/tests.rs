@@ -1,9 +1,10 @@
 use super::*;
-use crate::{Family, PerFamily, SchedulingHints, ServiceKind, TrafficPolicy};
+use crate::{Endpoint, Family, PerFamily, SchedulingHints, ServiceKind, TrafficPolicy};
 
 fn service(name: &str, affinity_seconds: Option<u32>) -> Service {
     Service {
         key: ObjectKey::new("shop", name),
+        uid: None,
         created: None,
         kind: ServiceKind::ClusterIp,
         cluster_ips: PerFamily::default(),
@@ -16,6 +17,7 @@ fn service(name: &str, affinity_seconds: Option<u32>) -> Service {
         affinity_seconds,
         health_check_node_port: None,
         scheduling: SchedulingHints::default(),
+        drain_timeout: None,
     }
 }
 
@@ -74,4 +76,76 @@ fn other_nodes_are_ignored_and_the_own_node_outlives_its_object() {
     assert_eq!(cluster.apply(Change::NodeApplied(Node::named("node-a"))), Effect::Nothing);
     assert_eq!(cluster.apply(Change::NodeRemoved("node-a".into())), Effect::Nothing);
     assert!(cluster.node().is_some());
+}
+
+fn with_external_ip(name: &str, ip: &str) -> Service {
+    Service { external_ips: vec![ip.parse().unwrap()], ..service(name, None) }
+}
+
+fn node(name: &str, ip: &str) -> Change {
+    Change::NodeApplied(Node { internal_addresses: vec![ip.parse().unwrap()], ..Node::named(name) })
+}
+
+fn owner(cluster: &Cluster, ip: &str) -> Option<String> {
+    cluster.address_owner(ip.parse().unwrap()).map(|owner| owner.to_string())
+}
+
+#[test]
+fn another_nodes_address_has_an_owner_and_touches_who_claims_it() {
+    let mut cluster = Cluster::new("node-a");
+    assert_eq!(cluster.apply(node("node-b", "192.0.2.2")), Effect::Nothing);
+    cluster.apply(Change::ServiceApplied(with_external_ip("web", "192.0.2.2")));
+    cluster.apply(Change::ServiceApplied(with_external_ip("api", "192.0.2.3")));
+    assert_eq!(owner(&cluster, "192.0.2.2").as_deref(), Some("node node-b"));
+    assert_eq!(owner(&cluster, "192.0.2.3"), None);
+
+    assert_eq!(cluster.apply(node("node-b", "192.0.2.2")), Effect::Nothing);
+    assert_eq!(cluster.apply(node("node-b", "192.0.2.3")), touched(&["api", "web"]));
+    assert_eq!(owner(&cluster, "192.0.2.2"), None);
+    assert_eq!(cluster.apply(Change::NodeRemoved("node-b".into())), touched(&["api"]));
+    assert_eq!(owner(&cluster, "192.0.2.3"), None);
+}
+
+#[test]
+fn a_claim_that_ended_is_not_touched() {
+    let mut cluster = Cluster::new("node-a");
+    cluster.apply(Change::ServiceApplied(with_external_ip("web", "192.0.2.2")));
+    cluster.apply(Change::ServiceApplied(with_external_ip("web", "192.0.2.3")));
+    assert_eq!(cluster.apply(node("node-b", "192.0.2.2")), Effect::Nothing);
+    assert_eq!(cluster.apply(node("node-c", "192.0.2.3")), touched(&["web"]));
+    cluster.apply(Change::ServiceRemoved(ObjectKey::new("shop", "web")));
+    assert_eq!(cluster.apply(Change::NodeRemoved("node-c".into())), Effect::Nothing);
+}
+
+#[test]
+fn endpoints_of_the_api_server_are_the_control_planes_addresses() {
+    let api_server = |ips: &[&str]| {
+        let endpoint = |ip: &&str| Endpoint {
+            address: ip.parse().unwrap(),
+            ready: true,
+            serving: true,
+            terminating: false,
+            node: None,
+            zone: None,
+            zone_hints: Vec::new(),
+            node_hints: Vec::new(),
+        };
+        Change::SliceApplied(EndpointSlice {
+            key: ObjectKey::new("default", "kubernetes"),
+            endpoints: ips.iter().map(endpoint).collect(),
+            ..slice("kubernetes", "kubernetes")
+        })
+    };
+    let mut cluster = Cluster::new("node-a");
+    cluster.apply(Change::ServiceApplied(with_external_ip("web", "192.0.2.1")));
+    let kubernetes = ObjectKey::new("default", "kubernetes");
+    let both = Effect::Services(vec![kubernetes.clone(), ObjectKey::new("shop", "web")]);
+    assert_eq!(cluster.apply(api_server(&["192.0.2.1"])), both);
+    assert_eq!(owner(&cluster, "192.0.2.1").as_deref(), Some("the control plane"));
+    assert_eq!(
+        cluster.apply(api_server(&["192.0.2.1", "192.0.2.9"])),
+        Effect::Services(vec![kubernetes.clone()])
+    );
+    assert_eq!(cluster.apply(Change::SliceRemoved(kubernetes)), both);
+    assert_eq!(owner(&cluster, "192.0.2.1"), None);
 }

@@ -46,6 +46,7 @@ fn service(policies: &str) -> Service {
     let outside = policies.contains("external");
     Service {
         key: ObjectKey::new("ns", "svc"),
+        uid: None,
         created: None,
         kind: ServiceKind::ClusterIp,
         cluster_ips: PerFamily { v4: Some("10.96.0.1".parse().unwrap()), v6: None },
@@ -58,6 +59,7 @@ fn service(policies: &str) -> Service {
         affinity_seconds: None,
         health_check_node_port: None,
         scheduling: SchedulingHints::default(),
+        drain_timeout: None,
     }
 }
 

@@ -245,7 +245,7 @@ fn virtual_server() -> impl Strategy<Value = Arc<VirtualServer>> {
     (config, vec(real, 0..5)).prop_map(|(config, mut real_servers)| {
         real_servers.sort();
         real_servers.dedup_by_key(|real| real.key());
-        Arc::new(VirtualServer { config, real_servers })
+        Arc::new(VirtualServer { config, real_servers, drain_timeout: None })
     })
 }
 

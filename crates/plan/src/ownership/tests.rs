@@ -52,7 +52,7 @@ fn named(protocol: &str) -> Protocol {
 fn unknown_virtual_server() -> Arc<VirtualServer> {
     let config =
         VirtualServerConfig { scheduler: None, scheduler_flags: 0, persistence: None, unusual: false };
-    Arc::new(VirtualServer { config, real_servers: Vec::new() })
+    Arc::new(VirtualServer { config, real_servers: Vec::new(), drain_timeout: None })
 }
 
 /// Who owns what of `lines`, where the Service of `desired` is wanted.
@@ -99,6 +99,11 @@ fn what_stands_in_the_sets_is_a_proxys() {
     );
 }
 
+fn on_host(addresses: &[&str]) -> Options {
+    let host_addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    Options { host_addresses, ..Options::default() }
+}
+
 #[test]
 fn every_kind_of_service_address_is_recognised() {
     check(
@@ -117,7 +122,7 @@ fn every_kind_of_service_address_is_recognised() {
          KUBE-NODE-PORT-UDP 30053
          KUBE-NODE-PORT-SCTP-HASH 192.0.2.1,sctp:30090",
         "",
-        &Options::default(),
+        &on_host(&["192.0.2.1"]),
         expect![[r#"
             ours: 192.0.2.1:30053/UDP
             ours: 192.0.2.1:30080/TCP
@@ -148,7 +153,7 @@ fn the_sets_of_one_family_say_nothing_of_the_other() {
          KUBE-6-CLUSTER-IP fd00::2,tcp:80
          KUBE-6-IPVS-IPS fd00::2",
         "",
-        &Options::default(),
+        &on_host(&["fd00::1"]),
         expect![[r#"
             ours: [fd00::1]:30080/TCP
             ours: [fd00::2]:80/TCP

@@ -197,7 +197,10 @@ fn a_scheduler_that_the_kernel_lacks_is_replaced_where_it_is_used() {
                     name: "hashed",
                 },
                 [
-                    "scheduler mh is not available in this kernel (module ip_vs_mh); rr is used",
+                    Warning {
+                        reason: Scheduling,
+                        message: "scheduler mh is not available in this kernel (module ip_vs_mh); rr is used",
+                    },
                 ],
             ),
         ]

@@ -39,7 +39,7 @@ pub(super) fn command(operation: &Operation) -> String {
         Operation::RemoveVirtualServer(key) => format!("ipvsadm -D {}", service(key)),
         Operation::AddRealServer(key, real) => format!("ipvsadm -a {}", real_server_line(key, real)),
         Operation::SetRealServer(key, real) => format!("ipvsadm -e {}", real_server_line(key, real)),
-        Operation::RemoveRealServer(key, real) => format!("ipvsadm -d {} -r {real}", service(key)),
+        Operation::RemoveRealServer(key, real, _) => format!("ipvsadm -d {} -r {real}", service(key)),
         Operation::BindAddress(address) => address_command("add", address),
         Operation::UnbindAddress(address) => address_command("del", address),
     }

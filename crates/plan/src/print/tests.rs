@@ -65,6 +65,7 @@ fn the_worked_example_as_text() {
         create KUBE-NODE-PORT-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-NODE-PORT-LOCAL-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-HEALTH-CHECK-NODE-PORT bitmap:port range 0-65535
+        create KUBE-NO-LOCAL-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-IPVS-IPS hash:ip family inet hashsize 1024 maxelem 65536
         add KUBE-IPVS-IPS 10.96.0.20
         add KUBE-IPVS-IPS 10.96.0.30
@@ -88,7 +89,7 @@ fn the_worked_example_as_json() {
     assert_eq!(lines.len(), ruleset(Family::V4, &options).to_string().lines().count());
     assert_eq!(rules[0]["family"], "IPv4");
     let sets = object["sets"].as_array_mut().unwrap();
-    assert_eq!(sets.len(), 17);
+    assert_eq!(sets.len(), 18);
     sets.retain(|set| set["entries"] != serde_json::json!([]));
     expect![[r#"
         {
@@ -212,6 +213,7 @@ fn both_families_are_printed() {
         create KUBE-NODE-PORT-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-NODE-PORT-LOCAL-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-HEALTH-CHECK-NODE-PORT bitmap:port range 0-65535
+        create KUBE-NO-LOCAL-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-IPVS-IPS hash:ip family inet hashsize 1024 maxelem 65536
         add KUBE-IPVS-IPS 10.96.0.20
         create KUBE-6-LOOP-BACK hash:ip,port,ip family inet6 hashsize 1024 maxelem 65536
@@ -234,6 +236,7 @@ fn both_families_are_printed() {
         create KUBE-6-NODE-PORT-SCTP-HASH hash:ip,port family inet6 hashsize 1024 maxelem 65536
         create KUBE-6-NODE-PORT-LOCAL-SCTP-HAS hash:ip,port family inet6 hashsize 1024 maxelem 65536
         create KUBE-6-HEALTH-CHECK-NODE-PORT bitmap:port range 0-65535
+        create KUBE-6-NO-LOCAL-ENDPOINT hash:ip,port family inet6 hashsize 1024 maxelem 65536
         create KUBE-6-IPVS-IPS hash:ip family inet6 hashsize 1024 maxelem 65536
         add KUBE-6-IPVS-IPS fd00:96::20
 

@@ -16,6 +16,7 @@ pub(super) fn table(family: Family, options: &Options) -> TableRules {
     let mut writer = Writer::new(family, options);
     writer.forward();
     writer.health_check_ports();
+    writer.local_policy();
     writer.source_ranges();
     writer.ipvs_filter();
     TableRules {
@@ -47,6 +48,23 @@ impl Writer<'_> {
     fn health_check_ports(&mut self) {
         let ports = self.commented_set(SetName::HealthCheckNodePort, "dst");
         self.rule(NODE_PORT, format!("{ports} -j ACCEPT"));
+    }
+
+    /// Drops what comes from outside to an address with policy Local, where only endpoints of other nodes
+    /// serve it. Connections that began while this node had an endpoint live on.
+    fn local_policy(&mut self) {
+        if !self.options.keeps_local_policy(self.family) {
+            return;
+        }
+        if let Some(elsewhere) = self.from_elsewhere() {
+            let set = self.commented_set(SetName::NoLocalEndpoint, "dst,dst");
+            self.rule(
+                PROXY_FIREWALL,
+                format!(
+                    "{elsewhere} {set} -m conntrack --ctstate NEW -m addrtype ! --src-type LOCAL -j DROP"
+                ),
+            );
+        }
     }
 
     fn source_ranges(&mut self) {

@@ -37,6 +37,7 @@ impl Writer<'_> {
             Family::V6 => "::1/128",
         };
         self.rule(SERVICES, format!("-s {loopback} -j RETURN"));
+        self.masquerade_without_local_endpoint();
         let balancer = self.commented_set(SetName::LoadBalancer, "dst,dst");
         self.rule(SERVICES, format!("{balancer} -j {LOAD_BALANCER}"));
         self.masquerade_cluster_ips();
@@ -55,18 +56,35 @@ impl Writer<'_> {
     /// Traffic to cluster IPs that has to come back through this node.
     fn masquerade_cluster_ips(&mut self) {
         let everything = self.commented_set(SetName::ClusterIp, "dst,dst");
-        let text = match self.options.local_detector.get(self.family) {
+        let can_tell = self.options.local_detector.get(self.family).is_some();
+        let text = match self.from_elsewhere() {
             _ if self.options.masquerade_all => everything,
-            // Nothing comes from elsewhere. The nft variant of iptables refuses a rule that says so.
-            Some(LocalDetector::Cidr(cidr)) if cidr.prefix_len() == 0 => return,
-            Some(LocalDetector::Cidr(cidr)) => format!("! -s {} {everything}", cidr.trunc()),
-            Some(LocalDetector::Interface(name)) => format!("! -i {name} {everything}"),
-            Some(LocalDetector::InterfacePrefix(prefix)) => format!("! -i {prefix}+ {everything}"),
+            Some(elsewhere) => format!("{elsewhere} {everything}"),
+            None if can_tell => return,
             // Only what a process of this node sends: its source is then the cluster IP itself, which is
             // bound here.
             None => self.commented_set(SetName::ClusterIp, "src,dst"),
         };
         self.rule(SERVICES, format!("{text} -j {MARK_MASQ}"));
+    }
+
+    /// Traffic with policy Local that goes to another node, because this one has no endpoint. Answers to this
+    /// machine's own processes would not find back, since their source is an address that every node has; and
+    /// answers to pods of other nodes that came by a node port would not pass this node.
+    fn masquerade_without_local_endpoint(&mut self) {
+        if !self.options.keeps_local_policy(self.family) {
+            return;
+        }
+        let set = self.commented_set(SetName::NoLocalEndpoint, "dst,dst");
+        self.rule(SERVICES, format!("{set} -m addrtype --src-type LOCAL -j {MARK_MASQ}"));
+        if let Some(LocalDetector::Cidr(cidr)) = self.options.local_detector.get(self.family) {
+            let pods = match cidr.prefix_len() {
+                0 => String::new(),
+                _ => format!("-s {} ", cidr.trunc()),
+            };
+            let unbound = self.not_in_set(SetName::IpvsIps, "dst");
+            self.rule(SERVICES, format!("{pods}{set} {unbound} -j {MARK_MASQ}"));
+        }
     }
 
     /// Traffic to an external IP that came from outside this machine, or that arrived at its destination.

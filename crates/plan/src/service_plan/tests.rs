@@ -235,9 +235,13 @@ fn internal_policy_local_is_kept_even_if_the_service_is_reachable_from_outside()
          slice web-1 web 8080/TCP 10.244.2.7@n2",
         expect![[r#"
             -A -t 10.96.0.20:80 -s rr
+            -A -t 198.51.100.7:80 -s rr
+            -a -t 198.51.100.7:80 -r 10.244.2.7:8080 -m -w 1
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-EXTERNAL-IP 198.51.100.7,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
-            bound: 10.96.0.20
+            add KUBE-IPVS-IPS 198.51.100.7
+            bound: 10.96.0.20 198.51.100.7
         "#]],
     );
 }
@@ -345,7 +349,7 @@ fn of_two_ports_that_ask_for_the_same_the_first_gets_it() {
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
-            warning: port "old": 10.96.0.20:80/TCP is already taken by another port of this Service, which keeps it
+            warning: port "old": 10.96.0.20:80/TCP is already taken by another port or address of this Service, which keeps it
         "#]],
     );
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// One of the seventeen sets that kube-proxy keeps in each family, with the same names and types.
+/// One of the sets of each family: the seventeen that kube-proxy keeps, with the same names and types, and one
+/// more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetName {
     /// `KUBE-LOOP-BACK`: endpoints of this node, for hairpin masquerading.
@@ -37,6 +38,9 @@ pub enum SetName {
     NodePortLocalSctp,
     /// `KUBE-HEALTH-CHECK-NODE-PORT`: ports of the per-Service health checks.
     HealthCheckNodePort,
+    /// `KUBE-NO-LOCAL-ENDPOINT`, which kube-proxy does not have: addresses and ports with policy Local that
+    /// fall back to endpoints of other nodes, because this node has none.
+    NoLocalEndpoint,
     /// `KUBE-IPVS-IPS`: every address bound to `kube-ipvs0`. Last, because an address in this set refuses
     /// what the sets before it do not allow.
     IpvsIps,
@@ -61,7 +65,7 @@ pub enum SetType {
 
 impl SetName {
     /// Every set, in the order in which entries are added.
-    pub const ALL: [SetName; 17] = [
+    pub const ALL: [SetName; 18] = [
         SetName::LoopBack,
         SetName::ClusterIp,
         SetName::ExternalIp,
@@ -78,6 +82,7 @@ impl SetName {
         SetName::NodePortSctp,
         SetName::NodePortLocalSctp,
         SetName::HealthCheckNodePort,
+        SetName::NoLocalEndpoint,
         SetName::IpvsIps,
     ];
 
@@ -100,6 +105,7 @@ impl SetName {
             SetName::NodePortSctp => "NODE-PORT-SCTP-HASH",
             SetName::NodePortLocalSctp => "NODE-PORT-LOCAL-SCTP-HASH",
             SetName::HealthCheckNodePort => "HEALTH-CHECK-NODE-PORT",
+            SetName::NoLocalEndpoint => "NO-LOCAL-ENDPOINT",
             SetName::IpvsIps => "IPVS-IPS",
         }
     }
@@ -115,7 +121,8 @@ impl SetName {
             | SetName::LoadBalancerFirewall
             | SetName::LoadBalancerLocal
             | SetName::NodePortSctp
-            | SetName::NodePortLocalSctp => SetType::HashIpPort,
+            | SetName::NodePortLocalSctp
+            | SetName::NoLocalEndpoint => SetType::HashIpPort,
             SetName::LoadBalancerSourceCidr => SetType::HashIpPortNet,
             SetName::NodePortTcp
             | SetName::NodePortLocalTcp
@@ -159,6 +166,7 @@ impl SetName {
                 "Kubernetes nodeport SCTP port with externalTrafficPolicy=local with type 'hash ip:port'"
             }
             SetName::HealthCheckNodePort => "Kubernetes health check node port",
+            SetName::NoLocalEndpoint => "Kubernetes policy Local without an endpoint on this node",
             SetName::IpvsIps => "Kubernetes service addresses bound to kube-ipvs0",
         }
     }

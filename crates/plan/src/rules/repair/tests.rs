@@ -71,7 +71,7 @@ fn every_rule_of_both_families_and_all_modes_is_recognised_in_its_own_print() {
 fn without_any_rules_everything_is_written() {
     let ruleset = ruleset(Family::V4, &Options::default());
     let repair = repair(&ruleset, "").unwrap();
-    assert_eq!(repair.findings.len(), 11 + 9);
+    assert_eq!(repair.findings.len(), 12 + 10);
     let mut written: Vec<String> = repair.input.lines().map(|line| line.replace("-I ", "-A ")).collect();
     let whole = ruleset.to_string();
     let mut expected: Vec<&str> = whole.lines().collect();
@@ -288,6 +288,8 @@ fn what_kube_proxy_left_is_made_ours_chain_by_chain() {
     expect![[r#"
         filter KUBE-IPVS-OUT-FILTER: other rules than ours
         filter KUBE-SOURCE-RANGES-FIREWALL: other rules than ours
+        mangle KUBE-IPVS-OUT-FILTER: missing
+        mangle OUTPUT: missing: -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
         nat KUBE-NODE-PORT: other rules than ours
         nat KUBE-SERVICES: other rules than ours"#]]
     .assert_eq(&repair.findings.join("\n"));
