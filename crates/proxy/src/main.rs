@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod duration;
 mod flags;
+mod http;
 mod logging;
 
 use std::process::ExitCode;
