@@ -8,6 +8,7 @@ mod config;
 mod daemon;
 mod duration;
 mod flags;
+mod health_checks;
 mod http;
 mod logging;
 
