@@ -121,14 +121,22 @@ impl Connection {
         question: &Question<'_>,
         mut each: impl FnMut(&Message<'_>, &mut Vec<T>) -> Result<(), Malformed>,
     ) -> Result<Vec<T>, Error> {
-        for _ in 0..MAX_DUMPS {
-            let mut found = Vec::new();
-            match self.dump_once(question, |message| each(message, &mut found))? {
-                DumpEnd::Consistent => return Ok(found),
-                DumpEnd::Interrupted => {}
-            }
+        match self.dump_attempts(MAX_DUMPS, question, &mut each)? {
+            (found, DumpEnd::Consistent) => Ok(found),
+            (_, DumpEnd::Interrupted) => Err(Error::Interrupted { what: question.what, attempts: MAX_DUMPS }),
         }
-        Err(Error::Interrupted { what: question.what, attempts: MAX_DUMPS })
+    }
+
+    /// Lists something of which a part is useful too: what the last of `attempts` gave is returned even if the
+    /// kernel's state changed meanwhile.
+    pub(crate) fn dump_leniently<T>(
+        &mut self,
+        attempts: u32,
+        question: &Question<'_>,
+        mut each: impl FnMut(&Message<'_>, &mut Vec<T>) -> Result<(), Malformed>,
+    ) -> Result<Vec<T>, Error> {
+        let (found, _) = self.dump_attempts(attempts, question, &mut each)?;
+        Ok(found)
     }
 
     /// Asks for one message.
@@ -164,6 +172,24 @@ impl Connection {
             record(outcomes, index, reply.map_err(|failure| failure.refused));
         }
         Ok(())
+    }
+
+    /// Dumps until the kernel does not mark the dump, but at most so many times.
+    fn dump_attempts<T>(
+        &mut self,
+        attempts: u32,
+        question: &Question<'_>,
+        each: &mut impl FnMut(&Message<'_>, &mut Vec<T>) -> Result<(), Malformed>,
+    ) -> Result<(Vec<T>, DumpEnd), Error> {
+        let mut attempt = 1;
+        loop {
+            let mut found = Vec::new();
+            let end = self.dump_once(question, |message| each(message, &mut found))?;
+            if matches!(end, DumpEnd::Consistent) || attempt >= attempts {
+                return Ok((found, end));
+            }
+            attempt += 1;
+        }
     }
 
     fn dump_once(

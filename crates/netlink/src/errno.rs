@@ -11,7 +11,7 @@ pub struct Errno(i32);
 impl Errno {
     /// Not permitted: the caller lacks `CAP_NET_ADMIN` in this network namespace.
     pub const EPERM: Self = Self(1);
-    /// No such entry: the named set, link, real server or scheduler does not exist.
+    /// No such entry: the named set, link, real server, scheduler or flow does not exist.
     pub const ENOENT: Self = Self(2);
     /// IPVS: no such virtual server.
     pub const ESRCH: Self = Self(3);

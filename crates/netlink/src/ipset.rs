@@ -10,6 +10,7 @@ use std::{collections::HashMap, net::IpAddr};
 use crate::{
     connection::{Connection, Question},
     error::{Error, Outcome, Traffic},
+    netfilter,
 };
 
 use self::attributes as attr;
@@ -306,9 +307,9 @@ impl From<&str> for SetType {
 impl From<u8> for Family {
     fn from(number: u8) -> Self {
         match number {
-            attr::NFPROTO_UNSPEC => Self::Unspecified,
-            attr::NFPROTO_IPV4 => Self::Inet,
-            attr::NFPROTO_IPV6 => Self::Inet6,
+            netfilter::NFPROTO_UNSPEC => Self::Unspecified,
+            netfilter::NFPROTO_IPV4 => Self::Inet,
+            netfilter::NFPROTO_IPV6 => Self::Inet6,
             other => Self::Other(other),
         }
     }
@@ -317,9 +318,9 @@ impl From<u8> for Family {
 impl From<Family> for u8 {
     fn from(family: Family) -> Self {
         match family {
-            Family::Unspecified => attr::NFPROTO_UNSPEC,
-            Family::Inet => attr::NFPROTO_IPV4,
-            Family::Inet6 => attr::NFPROTO_IPV6,
+            Family::Unspecified => netfilter::NFPROTO_UNSPEC,
+            Family::Inet => netfilter::NFPROTO_IPV4,
+            Family::Inet6 => netfilter::NFPROTO_IPV6,
             Family::Other(other) => other,
         }
     }

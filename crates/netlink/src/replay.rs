@@ -91,7 +91,7 @@ pub(crate) fn datagrams(name: &str) -> Vec<(bool, Vec<u8>)> {
 pub(crate) fn names() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bytes");
     let mut names = Vec::new();
-    for family in ["ipvs", "ipset", "route"] {
+    for family in ["conntrack", "ipvs", "ipset", "route"] {
         for file in fs::read_dir(root.join(family)).unwrap() {
             let name = file.unwrap().path();
             names.push(format!("{family}/{}", name.file_stem().unwrap().to_str().unwrap()));
@@ -180,7 +180,8 @@ fn anonymous(message: &[u8]) -> Vec<u8> {
     message
 }
 
-fn renumbered(mut datagram: Vec<u8>, sequence: &[u8]) -> Vec<u8> {
+/// A datagram whose messages answer the one with that sequence number.
+pub(crate) fn renumbered(mut datagram: Vec<u8>, sequence: &[u8]) -> Vec<u8> {
     let mut start = 0;
     let lengths: Vec<usize> =
         Messages::new(&datagram).map(|message| 16 + message.unwrap().payload.len()).collect();

@@ -4,7 +4,7 @@ use proptest::{prelude::*, sample};
 
 use crate::{
     attribute::Attributes,
-    generic, ipset, ipvs,
+    conntrack, generic, ipset, ipvs,
     message::{Message, Messages},
     replay::{datagrams, names},
     route,
@@ -15,6 +15,7 @@ fn parse_as_anything(message: &Message<'_>) {
     let _ = (message.failure(), message.done(), generic::attributes(message));
     ipvs::parse_as_anything(message);
     ipset::parse_as_anything(message);
+    conntrack::parse_as_anything(message);
     route::parse_as_anything(message);
     Attributes::new(message.payload).flatten().for_each(|attribute| {
         let _ = (attribute.string(), attribute.u64(), attribute.nested().count());

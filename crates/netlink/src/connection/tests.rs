@@ -373,6 +373,22 @@ fn a_dump_that_is_never_consistent_is_an_error() {
 }
 
 #[test]
+fn a_lenient_dump_that_is_never_consistent_gives_the_last_attempt() {
+    let mut attempts = 0;
+    let mut kernel = connection(move |sent| {
+        attempts += 1;
+        let sequence = sent[0].sequence;
+        vec![Datagram([data(sequence, DUMP_INTR, attempts), done(sequence, 0, 0)].concat())]
+    });
+    let listed = kernel.dump_leniently(5, &QUESTION, |message, found| {
+        found.push(number(message)?);
+        Ok(())
+    });
+    assert_eq!(listed, Ok(vec![5]));
+    assert_eq!(kernel.traffic().sends, 5);
+}
+
+#[test]
 fn a_dump_can_fail_at_any_point() {
     let check = |answer: fn(u32) -> Vec<Received>, expected: Error| {
         assert_eq!(list(&mut connection(move |sent| answer(sent[0].sequence))), Err(expected));

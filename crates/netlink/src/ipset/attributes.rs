@@ -1,20 +1,13 @@
 //! Commands and attributes by the kernel's names (`linux/netfilter/ipset/ip_set.h`).
 
-use crate::attribute::NET_BYTEORDER;
+use crate::{attribute::NET_BYTEORDER, netfilter};
 
 /// The newest protocol version that this crate speaks.
 pub(super) const IPSET_PROTOCOL: u8 = 7;
 /// The oldest one.
 pub(super) const IPSET_PROTOCOL_MIN: u8 = 6;
 
-const NFNL_SUBSYS_IPSET: u16 = 6;
-pub(super) const NFNETLINK_V0: u8 = 0;
-/// Length of `struct nfgenmsg`.
-pub(super) const NFGENMSG: usize = 4;
-
-pub(super) const NFPROTO_UNSPEC: u8 = 0;
-pub(super) const NFPROTO_IPV4: u8 = 2;
-pub(super) const NFPROTO_IPV6: u8 = 10;
+const NFNL_SUBSYS_IPSET: u8 = 6;
 
 pub(super) const IPSET_CMD_PROTOCOL: u8 = 1;
 pub(super) const IPSET_CMD_CREATE: u8 = 2;
@@ -63,6 +56,6 @@ pub(super) const IPSET_ATTR_IPADDR_IPV4: u16 = 1 | NET_BYTEORDER;
 pub(super) const IPSET_ATTR_IPADDR_IPV6: u16 = 2 | NET_BYTEORDER;
 
 /// The `nlmsg_type` of a command.
-pub(super) fn message_type(command: u8) -> u16 {
-    NFNL_SUBSYS_IPSET << 8 | u16::from(command)
+pub(super) const fn message_type(command: u8) -> u16 {
+    netfilter::message_type(NFNL_SUBSYS_IPSET, command)
 }

@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use crate::attribute::{Encoder, NESTED, NET_BYTEORDER};
+use crate::{
+    attribute::{Encoder, NESTED, NET_BYTEORDER},
+    netfilter,
+};
 
 use super::{Entry, SetSpec, SetType, attributes as attr};
 
 /// `struct nfgenmsg`, and the protocol version that every command begins with. `ipset` always gives IPv4 as the
 /// family there; the set's own family counts.
 pub(super) fn header(encoder: &mut Encoder<'_>, protocol: u8) {
-    encoder.raw(&[attr::NFPROTO_IPV4, attr::NFNETLINK_V0, 0, 0]);
+    netfilter::header(encoder, netfilter::NFPROTO_IPV4);
     encoder.put_u8(attr::IPSET_ATTR_PROTOCOL, protocol);
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use crate::{
     attribute::{Attribute, Attributes, Malformed, ip_address},
     message::Message,
+    netfilter::{self, attributes},
 };
 
 use super::{Entry, Family, SetHeader, SetType, attributes as attr};
@@ -90,7 +91,7 @@ pub(super) fn entries(
 
 /// The line that an error report names, from the request that it sends back.
 pub(super) fn failed_line(request: &[u8]) -> Option<usize> {
-    let attributes = Attributes::new(request.get(attr::NFGENMSG..)?);
+    let attributes = Attributes::new(request.get(netfilter::HEADER..)?);
     let line = attributes
         .map_while(Result::ok)
         .find(|attribute| attribute.kind == attr::IPSET_ATTR_LINENO)?
@@ -195,12 +196,6 @@ fn with_data(mut header: SetHeader, data: Attributes<'_>) -> Result<SetHeader, M
     }
     header.port_range = from.zip(to);
     Ok(header)
-}
-
-/// The attributes after a `struct nfgenmsg`.
-fn attributes<'a>(message: &Message<'a>) -> Result<Attributes<'a>, Malformed> {
-    let rest = message.payload.get(attr::NFGENMSG..).ok_or(Malformed("an nfnetlink header is cut off"))?;
-    Ok(Attributes::new(rest))
 }
 
 fn find<'a>(message: &Message<'a>, kind: u16) -> Result<Option<Attribute<'a>>, Malformed> {
