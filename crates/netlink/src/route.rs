@@ -139,7 +139,7 @@ impl Route {
         links::delete(&mut self.connection, index)
     }
 
-    /// Lists the addresses of all links, both families.
+    /// Lists the addresses of all links, both families; IPv6 addresses that are tentative or deprecated, too.
     ///
     /// # Errors
     /// If the kernel refuses, or the list is incomplete.

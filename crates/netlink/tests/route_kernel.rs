@@ -235,6 +235,99 @@ fn changes_are_seen() {
     });
 }
 
+/// Waits for an event, past others.
+#[track_caller]
+fn wait_for(monitor: &mut Monitor, wanted: &Event) {
+    let mut seen = Vec::new();
+    while seen.last() != Some(wanted) {
+        let event = monitor.next(AT_ONCE).unwrap();
+        assert!(event.is_some(), "{wanted:?} is not in {seen:?}");
+        seen.extend(event);
+    }
+}
+
+/// While the other end is down, the kernel cannot look for duplicates, and addresses stay tentative.
+#[test]
+fn tentative_and_deprecated_addresses_are_listed() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        run("ip link set v0 up");
+        run("ip address add fd00::1/64 dev v0");
+        run("ip address add fd00::2/64 dev v0 valid_lft 1000 preferred_lft 0");
+        assert!(run("ip address show dev v0 tentative").contains("fd00::1/64"));
+        assert!(run("ip address show dev v0 deprecated").contains("fd00::2/64"));
+        let mut listed = route.addresses_of(link).unwrap();
+        listed.sort();
+        let on_link =
+            |address| InterfaceAddress { link, address: ip(address), prefix: 64, scope: Scope::Universe };
+        assert_eq!(listed, [on_link("fd00::1"), on_link("fd00::2")]);
+    });
+}
+
+/// As a router advertisement does every few minutes: there is an event, and nothing in it that differs.
+#[test]
+fn a_new_lifetime_is_an_event_with_the_same_address() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        run("ip link set v0 up");
+        run("ip link set v1 up");
+        run("ip address add fd00::1/64 dev v0 nodad valid_lft 1000 preferred_lft 500");
+        let mut listed = route.addresses_of(link).unwrap();
+        // The other is the address of the link itself.
+        listed.retain(|listed| listed.scope == Scope::Universe);
+        let address = *listed.first().expect("it was added");
+        let mut monitor = Monitor::open().unwrap();
+        run("ip address change fd00::1/64 dev v0 valid_lft 2000 preferred_lft 1000");
+        wait_for(&mut monitor, &Event::AddressChanged(address));
+        assert!(route.addresses_of(link).unwrap().contains(&address));
+    });
+}
+
+#[test]
+fn a_renamed_link_keeps_its_number_and_a_moved_one_is_gone() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let elsewhere =
+            lab::namespace::Namespace::create(format!("netlink-test-{}", std::process::id())).unwrap();
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route);
+        route.apply(&[add(link.index, ip("10.96.0.1")), add(link.index, ip("fd00::1"))]).unwrap();
+        let mut addresses = route.addresses_of(link.index).unwrap();
+        addresses.sort();
+
+        let mut monitor = Monitor::open().unwrap();
+        run("ip link set v0 name w0");
+        let renamed = Link { name: "w0".to_owned(), ..link };
+        wait_for(&mut monitor, &Event::LinkChanged(renamed.clone()));
+        let mut listed = route.addresses_of(renamed.index).unwrap();
+        listed.sort();
+        assert_eq!(listed, addresses);
+
+        run(&format!("ip link set w0 netns {}", elsewhere.name()));
+        let mut removed = Vec::new();
+        loop {
+            match monitor.next(AT_ONCE).unwrap().expect("the link's end comes") {
+                Event::AddressRemoved(address) => removed.push(address),
+                Event::LinkRemoved(gone) if gone.index == renamed.index => break,
+                _ => {}
+            }
+        }
+        removed.sort();
+        assert_eq!(removed, addresses);
+        assert_eq!(route.addresses_of(renamed.index), Ok(Vec::new()));
+    });
+}
+
 /// Thousands of events without a reader fill the receive buffer.
 #[test]
 fn lost_events_are_an_error_and_not_the_end() {

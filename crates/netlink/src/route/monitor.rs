@@ -40,7 +40,8 @@ pub enum Event {
     LinkChanged(Link),
     /// A link was removed.
     LinkRemoved(Link),
-    /// An address was added or changed.
+    /// An address was added or changed. What changed may be nothing that [`InterfaceAddress`] has: every router
+    /// advertisement that renews a lifetime repeats the address, and so does the end of duplicate address detection.
     AddressChanged(InterfaceAddress),
     /// An address was removed.
     AddressRemoved(InterfaceAddress),
