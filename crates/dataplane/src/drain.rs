@@ -15,9 +15,16 @@ type Key = (VirtualServerKey, (IpAddr, u16));
 /// The real servers that are draining.
 #[derive(Debug)]
 pub struct Drains {
-    /// When each began.
-    began: BTreeMap<Key, Instant>,
-    /// After this time a real server goes, with whatever connections it has left.
+    draining: BTreeMap<Key, Draining>,
+    /// The limit where a Service says nothing.
+    limit: Duration,
+}
+
+/// Since when a real server drains, and for how long it may: after that it goes, with whatever connections it
+/// has left.
+#[derive(Clone, Copy, Debug)]
+struct Draining {
+    since: Instant,
     limit: Duration,
 }
 
@@ -26,7 +33,7 @@ pub struct Drains {
 impl Drains {
     /// Nothing drains yet.
     pub fn new(limit: Duration) -> Self {
-        Drains { began: BTreeMap::new(), limit }
+        Drains { draining: BTreeMap::new(), limit }
     }
 
     /// Whether real servers of this protocol are worth draining. UDP has no connections that end, so that a
@@ -38,34 +45,46 @@ impl Drains {
         }
     }
 
-    /// Begins to drain a real server, unless it is draining already.
-    pub fn begin(&mut self, key: VirtualServerKey, real: &RealServer, now: Instant) {
-        self.began.entry((key, real.key())).or_insert(now);
+    /// Begins to drain a real server, for as long as its Service allows; one that is draining already goes on.
+    /// Says whether there is any time for it.
+    pub fn begin(
+        &mut self,
+        key: VirtualServerKey,
+        real: &RealServer,
+        timeout: Option<Duration>,
+        now: Instant,
+    ) -> bool {
+        let limit = timeout.unwrap_or(self.limit);
+        if limit.is_zero() {
+            return false;
+        }
+        self.draining.entry((key, real.key())).or_insert(Draining { since: now, limit });
+        true
     }
 
     /// Ends draining, because the real server is wanted again or is gone. Says whether it was draining.
     pub fn end(&mut self, key: &VirtualServerKey, real: &RealServer) -> bool {
-        self.began.remove(&(*key, real.key())).is_some()
+        self.draining.remove(&(*key, real.key())).is_some()
     }
 
     /// Ends draining of everything behind a virtual server that is gone.
     pub fn forget(&mut self, key: &VirtualServerKey) {
-        self.began.retain(|(server, _), _| server != key);
+        self.draining.retain(|(server, _), _| server != key);
     }
 
     /// How many real servers are draining.
     pub fn len(&self) -> usize {
-        self.began.len()
+        self.draining.len()
     }
 
     /// Whether nothing is draining.
     pub fn is_empty(&self) -> bool {
-        self.began.is_empty()
+        self.draining.is_empty()
     }
 
     /// The virtual servers behind which something is draining.
     pub fn virtual_servers(&self) -> BTreeSet<VirtualServerKey> {
-        self.began.keys().map(|(key, _)| *key).collect()
+        self.draining.keys().map(|(key, _)| *key).collect()
     }
 
     /// Of the real servers of `key`, those that have drained or have taken too long. What is draining but no
@@ -77,9 +96,11 @@ impl Drains {
         now: Instant,
     ) -> Vec<RealServer> {
         let present: BTreeSet<_> = loads.iter().map(|load| load.server.key()).collect();
-        self.began.retain(|(server, real), _| server != key || present.contains(real));
-        let is_finished = |load: &&RealServerLoad| match self.began.get(&(*key, load.server.key())) {
-            Some(began) => load.connections == 0 || now.saturating_duration_since(*began) >= self.limit,
+        self.draining.retain(|(server, real), _| server != key || present.contains(real));
+        let is_finished = |load: &&RealServerLoad| match self.draining.get(&(*key, load.server.key())) {
+            Some(draining) => {
+                load.connections == 0 || now.saturating_duration_since(draining.since) >= draining.limit
+            }
             None => false,
         };
         loads.iter().filter(is_finished).map(|load| load.server).collect()
@@ -93,7 +114,7 @@ impl Drains {
                 continue;
             };
             let draining =
-                |real: &RealServer| real.weight == 0 && self.began.contains_key(&(key, real.key()));
+                |real: &RealServer| real.weight == 0 && self.draining.contains_key(&(key, real.key()));
             let kept: Vec<RealServer> =
                 server.real_servers.iter().filter(|real| !draining(real)).copied().collect();
             std::sync::Arc::make_mut(server).real_servers = kept;

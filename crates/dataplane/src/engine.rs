@@ -2,7 +2,7 @@
 
 mod rules;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use plan::{Operation, Options, State, VirtualServerKey, difference};
 
 use crate::Error;
 use crate::drain::Drains;
+use crate::flows::{self, Stale};
 use crate::kernel::{Applied, Failure, Kernel, Observed};
 use crate::report::{Comparison, Foreign, Report};
 use crate::sysctl::{Sysctl, Sysctls};
@@ -26,7 +27,8 @@ pub struct Settings {
     pub sysctls: Vec<Sysctl>,
     /// The IPVS connection timeouts in seconds: TCP, TCP after a FIN, UDP; 0 leaves the kernel's.
     pub timeouts: [u32; 3],
-    /// How long a removed real server may keep its connections.
+    /// How long a removed real server may keep its connections, where its Service says nothing; zero not at
+    /// all.
     pub drain_limit: Duration,
 }
 
@@ -50,6 +52,8 @@ pub struct Dataplane<K> {
     timeouts: [u32; 3],
     drains: Drains,
     rules: Rules,
+    /// Whether conntrack may hold flows that were not looked at: at start, and after a failure.
+    flows_unknown: bool,
 }
 
 // === impl Dataplane ===
@@ -63,6 +67,7 @@ impl<K: Kernel> Dataplane<K> {
             timeouts: settings.timeouts,
             drains: Drains::new(settings.drain_limit),
             rules: Rules::default(),
+            flows_unknown: true,
         }
     }
 
@@ -79,6 +84,14 @@ impl<K: Kernel> Dataplane<K> {
     /// How many real servers wait for their last connections.
     pub fn draining(&self) -> usize {
         self.drains.len()
+    }
+
+    /// The addresses of the machine on interfaces other than `kube-ipvs0`.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        self.kernel.host_addresses()
     }
 
     /// Observes everything and changes what differs: at start, on every audit and after a failure. If all is
@@ -98,12 +111,16 @@ impl<K: Kernel> Dataplane<K> {
             Ok(observed) => self.approach(observed, target, now, &mut report),
             Err(error) => report.errors.push(error),
         }
+        if self.flows_unknown {
+            self.forget_flows(&flows::of_state(target.desired), &mut report);
+        }
         report
     }
 
     /// Carries out the operations of a change.
     pub fn apply(&mut self, operations: Vec<Operation>, now: Instant) -> Report {
         let mut report = Report::default();
+        let stale = flows::after(&operations);
         let mut left: BTreeSet<VirtualServerKey> = BTreeSet::new();
         let (serve, rest): (Vec<Operation>, Vec<Operation>) = operations
             .into_iter()
@@ -118,6 +135,7 @@ impl<K: Kernel> Dataplane<K> {
             .collect();
         self.send(&rest, &mut report);
         self.remove_drained(left, now, &mut report);
+        self.forget_flows(&stale, &mut report);
         report
     }
 
@@ -215,8 +233,9 @@ impl<K: Kernel> Dataplane<K> {
         report: &mut Report,
     ) -> Option<Operation> {
         match operation {
-            Operation::RemoveRealServer(key, mut real) if Drains::applies_to(key.protocol) => {
-                self.drains.begin(key, &real, now);
+            Operation::RemoveRealServer(key, mut real, timeout)
+                if Drains::applies_to(key.protocol) && self.drains.begin(key, &real, timeout, now) =>
+            {
                 left.insert(key);
                 report.draining += 1;
                 let silent = real.weight == 0;
@@ -232,6 +251,16 @@ impl<K: Kernel> Dataplane<K> {
             }
             other => Some(other),
         }
+    }
+
+    /// Makes conntrack forget flows. If that fails, a reconciliation looks at all of them again.
+    fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>, report: &mut Report) {
+        let forgotten = if stale.is_empty() { Ok(0) } else { self.kernel.forget_flows(stale) };
+        match forgotten {
+            Ok(count) => report.forgotten_flows += count,
+            Err(error) => report.errors.push(error),
+        }
+        self.flows_unknown = !report.errors.is_empty();
     }
 
     /// Sends operations and notes what the kernel refused. Gives the addresses behind which nothing can be
@@ -279,7 +308,7 @@ impl<K: Kernel> Dataplane<K> {
         }
         report.drained += removals.len();
         let removals: Vec<Operation> =
-            removals.into_iter().map(|(key, real)| Operation::RemoveRealServer(key, real)).collect();
+            removals.into_iter().map(|(key, real)| Operation::RemoveRealServer(key, real, None)).collect();
         self.send(&removals, report);
     }
 }

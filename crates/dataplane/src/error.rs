@@ -46,6 +46,12 @@ pub enum Error {
         /// The kernel's reason.
         refused: netlink::Refused,
     },
+    /// Stale flows could not be deleted.
+    #[error("a stale UDP flow cannot be deleted from conntrack: {refused}")]
+    Flows {
+        /// The kernel's reason.
+        refused: netlink::Refused,
+    },
     /// The name of our interface is taken.
     #[error("interface {name} exists and is of type {found}, not dummy; rename or delete it")]
     ForeignInterface {

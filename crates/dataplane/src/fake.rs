@@ -11,6 +11,7 @@ use netlink::Errno;
 use plan::{Member, Operation, RealServer, Scheduler, SetId, State, VirtualServer, VirtualServerKey};
 
 use crate::Error;
+use crate::flows::Stale;
 use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
 
 use self::rules::SavedRules;
@@ -32,6 +33,10 @@ pub struct FakeKernel {
     pub refusals: Vec<(String, Errno)>,
     /// How many of the next calls of [`Kernel::apply`] lose their replies after they took effect.
     pub lost_replies: u32,
+    /// The addresses of other interfaces.
+    pub host_addresses: BTreeSet<IpAddr>,
+    /// The UDP flows that conntrack remembers: what each was sent to, and where it leads.
+    pub flows: BTreeSet<(VirtualServerKey, (IpAddr, u16))>,
     /// Every operation that was carried out.
     pub log: Vec<String>,
     /// The sysctls that exist.
@@ -77,7 +82,7 @@ impl FakeKernel {
                 if self.state.virtual_servers.contains_key(key) {
                     return Err(Errno::EEXIST);
                 }
-                let server = VirtualServer { config: *config, real_servers: Vec::new() };
+                let server = VirtualServer { config: *config, real_servers: Vec::new(), drain_timeout: None };
                 self.state.virtual_servers.insert(*key, Arc::new(server));
                 Ok(())
             }
@@ -92,7 +97,7 @@ impl FakeKernel {
             }
             Operation::AddRealServer(key, real) => add_real_server(self.virtual_server(key)?, *real),
             Operation::SetRealServer(key, real) => set_real_server(self.virtual_server(key)?, *real),
-            Operation::RemoveRealServer(key, real) => {
+            Operation::RemoveRealServer(key, real, _) => {
                 self.connections.remove(&(*key, real.key()));
                 remove_real_server(self.virtual_server(key)?, real)
             }
@@ -185,6 +190,19 @@ impl Kernel for FakeKernel {
             RealServerLoad { server: *real, connections }
         };
         Ok(server.real_servers.iter().map(load).collect())
+    }
+
+    fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        Ok(self.host_addresses.clone())
+    }
+
+    fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error> {
+        let is_stale = |(key, place): &(VirtualServerKey, (IpAddr, u16))| {
+            stale.get(key).is_some_and(|stale| stale.matches(place))
+        };
+        let before = self.flows.len();
+        self.flows.retain(|flow| !is_stale(flow));
+        Ok(before - self.flows.len())
     }
 
     fn saved_rules(&mut self, family: Family) -> Result<String, Error> {

@@ -1,5 +1,6 @@
 //! The door to the kernel.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 
@@ -8,6 +9,7 @@ use netlink::Errno;
 use plan::{INTERFACE, Operation, RealServer, SetId, State, VirtualServerKey};
 
 use crate::Error;
+use crate::flows::Stale;
 
 /// What the engine asks of a kernel. Everything acts in the network namespace in which the kernel was opened.
 pub trait Kernel {
@@ -39,6 +41,18 @@ pub trait Kernel {
     /// # Errors
     /// If they cannot be read completely.
     fn real_servers(&mut self, key: &VirtualServerKey) -> Result<Vec<RealServerLoad>, Error>;
+
+    /// The addresses of this machine on interfaces other than `kube-ipvs0`, without loopback addresses.
+    ///
+    /// # Errors
+    /// If they cannot be read completely.
+    fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error>;
+
+    /// Makes conntrack forget stale flows, and says how many there were. Each virtual server is one of UDP.
+    ///
+    /// # Errors
+    /// If the flows cannot be read or deleted; some may be left then.
+    fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error>;
 
     /// What `iptables-save` or `ip6tables-save` prints.
     ///
@@ -87,13 +101,15 @@ pub enum Missing {
     Set(SetId),
 }
 
-/// Something that happened to the interface, by us or by somebody else.
+/// Something that happened to interfaces and their addresses, by us or by somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// `kube-ipvs0` was deleted.
     InterfaceGone,
     /// An address was taken from it.
     AddressGone(IpAddr),
+    /// An address came to or went from another interface.
+    HostAddresses,
     /// More happened than could be noticed.
     Missed,
 }

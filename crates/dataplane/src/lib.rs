@@ -8,6 +8,7 @@ pub mod drain;
 pub mod engine;
 pub mod error;
 pub mod fake;
+pub mod flows;
 pub mod kernel;
 pub mod linux;
 pub mod report;

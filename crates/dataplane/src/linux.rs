@@ -1,16 +1,20 @@
 //! The real kernel: IPVS, sets, links and addresses over netlink; rules through the iptables programs.
 
 mod convert;
+mod flows;
 mod programs;
 mod sets;
 mod watch;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::{Family, PerFamily};
+use netlink::conntrack::Conntrack;
 use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs, VirtualServerId};
 use netlink::route::{AddressRequest, Route};
@@ -18,6 +22,7 @@ use netlink::{Errno, Outcome};
 use plan::{INTERFACE, Operation, SetId, State, VirtualServer, VirtualServerKey};
 
 use crate::Error;
+use crate::flows::Stale;
 use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
 
 pub use self::watch::Watch;
@@ -28,6 +33,7 @@ pub struct Linux {
     ipvs: Ipvs,
     ipset: Ipset,
     route: Route,
+    conntrack: Conntrack,
     /// Index of `kube-ipvs0`, as far as known.
     interface: Option<u32>,
 }
@@ -54,7 +60,8 @@ impl Linux {
         })?;
         let ipset = Ipset::open().map_err(Error::netlink("opening ipset"))?;
         let route = Route::open().map_err(Error::netlink("opening rtnetlink"))?;
-        Ok(Linux { ipvs, ipset, route, interface: None })
+        let conntrack = Conntrack::open().map_err(Error::netlink("opening conntrack"))?;
+        Ok(Linux { ipvs, ipset, route, conntrack, interface: None })
     }
 
     fn find_interface(&mut self) -> Result<(), Error> {
@@ -84,7 +91,7 @@ impl Linux {
             let mut real_servers: Vec<_> =
                 self.real_servers(&key)?.into_iter().map(|load| load.server).collect();
             real_servers.sort_by_key(plan::RealServer::key);
-            let server = Arc::new(VirtualServer { config, real_servers });
+            let server = Arc::new(VirtualServer { config, real_servers, drain_timeout: None });
             observed.state.virtual_servers.insert(key, server);
         }
         Ok(())
@@ -185,6 +192,17 @@ impl Kernel for Linux {
         Ok(listed.iter().map(convert::load).collect())
     }
 
+    fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        self.find_interface()?;
+        let listed = self.route.addresses().map_err(Error::netlink("listing addresses"))?;
+        let others = listed.into_iter().filter(|found| Some(found.link) != self.interface);
+        Ok(others.map(|found| found.address).filter(|address| !address.is_loopback()).collect())
+    }
+
+    fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error> {
+        flows::forget(&mut self.conntrack, stale)
+    }
+
     fn saved_rules(&mut self, family: Family) -> Result<String, Error> {
         programs::save(family)
     }
@@ -266,10 +284,10 @@ fn failure(operation: &Operation, outcome: Outcome) -> Option<Failure> {
     (!is_so_already).then(failure)
 }
 
-fn is_link_local(address: &std::net::IpAddr) -> bool {
+fn is_link_local(address: &IpAddr) -> bool {
     match address {
-        std::net::IpAddr::V4(_) => false,
-        std::net::IpAddr::V6(address) => address.is_unicast_link_local(),
+        IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.is_unicast_link_local(),
     }
 }
 

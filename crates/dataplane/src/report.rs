@@ -23,6 +23,8 @@ pub struct Report {
     pub draining: usize,
     /// Real servers that were removed after they had drained.
     pub drained: usize,
+    /// UDP flows that conntrack was made to forget, because they led nowhere.
+    pub forgotten_flows: usize,
     /// What else is in the kernel and was left alone; only a reconciliation looks.
     pub foreign: Option<Foreign>,
     /// What a reconciliation found to differ from the plan, before it sent anything.
@@ -69,6 +71,7 @@ impl Report {
         self.missing_schedulers.extend(other.missing_schedulers);
         self.draining += other.draining;
         self.drained += other.drained;
+        self.forgotten_flows += other.forgotten_flows;
         self.foreign = other.foreign.or(self.foreign.take());
         self.differences.extend(other.differences);
     }

@@ -7,8 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use plan::{Options, Scheduler};
-
-use crate::duration;
+use sources::duration;
 
 /// Keeps the IPVS table of this node equal to the Services of a Kubernetes cluster.
 ///

@@ -6,7 +6,6 @@
 mod commands;
 mod config;
 mod daemon;
-mod duration;
 mod flags;
 mod health_checks;
 mod http;

@@ -1,4 +1,4 @@
-//! State from Kubernetes' API server: Services, EndpointSlices and the Node that is served.
+//! State from Kubernetes' API server: Services, EndpointSlices and the Node that is served, or all Nodes.
 //!
 //! Each kind is followed on its own: a complete reading, as a streaming list where the server has
 //! them and page by page where it has not, then a watch from the version of that reading. A broken watch goes
@@ -122,11 +122,14 @@ async fn start(config: Config) -> Result<(Changes, Arc<Contact>), Error> {
     let session = Session::connect(Arc::new(config)).await?;
     let contact = Arc::new(Contact::new(session.url()));
     let (sender, changes) = mpsc::channel(QUEUE_LENGTH);
-    let node_name = session.config().node_name.clone();
+    let nodes = match session.config() {
+        config if config.all_nodes => Query::nodes(),
+        config => Query::node(&config.node_name),
+    };
     let mut tasks = JoinSet::new();
     spawn::<RawService>(&mut tasks, Query::services(), &session, &sender, &contact);
     spawn::<RawSlice>(&mut tasks, Query::endpoint_slices(), &session, &sender, &contact);
-    spawn::<RawNode>(&mut tasks, Query::node(&node_name), &session, &sender, &contact);
+    spawn::<RawNode>(&mut tasks, nodes, &session, &sender, &contact);
     tokio::spawn(async move {
         sender.closed().await;
         tasks.shutdown().await;

@@ -46,6 +46,9 @@ fn show_service(service: &Service) -> String {
     option(&mut text, "scheduler", service.scheduling.scheduler.as_ref());
     option(&mut text, "flags", service.scheduling.flags.as_ref());
     option(&mut text, "weights", service.scheduling.weights.as_ref());
+    if let Some(timeout) = service.drain_timeout {
+        write!(text, " drain={timeout:?}").unwrap();
+    }
     for port in &service.ports {
         write!(text, "\n    port {:?} {}/{}", port.name, port.port, port.protocol).unwrap();
         option(&mut text, "node", port.node_port.as_ref());

@@ -1,3 +1,5 @@
+mod lasting;
+
 use std::sync::Arc;
 
 use expect_test::{Expect, expect};
@@ -17,7 +19,7 @@ fn state(lines: &[&str]) -> State {
         let key = key(words.next().unwrap());
         let scheduler: Scheduler = words.next().unwrap().parse().unwrap();
         let real_servers = words.map(real).collect();
-        let server = VirtualServer { config: config(scheduler), real_servers };
+        let server = VirtualServer { config: config(scheduler), real_servers, drain_timeout: None };
         state.virtual_servers.insert(key, Arc::new(server));
         state.addresses.insert(key.address);
         let pair = Entry::IpPort(key.address, key.protocol, key.port);

@@ -72,7 +72,7 @@ pub(super) fn ipvs_request(operation: &Operation) -> Option<ipvs::Request> {
         Operation::SetRealServer(key, real) => {
             ipvs::Request::SetRealServer { service: id(key), server: wanted_server(real) }
         }
-        Operation::RemoveRealServer(key, real) => {
+        Operation::RemoveRealServer(key, real, _) => {
             ipvs::Request::DeleteRealServer { service: id(key), address: real.address, port: real.port }
         }
         Operation::AddMember(_)

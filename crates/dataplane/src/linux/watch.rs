@@ -1,4 +1,4 @@
-//! Noticing at once what others do to `kube-ipvs0`.
+//! Noticing at once what others do to `kube-ipvs0`, and which addresses the machine gets and loses.
 
 use std::time::Duration;
 
@@ -56,6 +56,11 @@ impl Watch {
             }
             Event::AddressRemoved(found) if Some(found.link) == self.interface => {
                 Some(Sighting::AddressGone(found.address))
+            }
+            Event::AddressChanged(found) | Event::AddressRemoved(found)
+                if Some(found.link) != self.interface =>
+            {
+                Some(Sighting::HostAddresses)
             }
             _ => None,
         }

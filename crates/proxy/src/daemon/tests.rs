@@ -108,6 +108,7 @@ fn service(name: &str, ip: &str, scheduler: Option<&str>) -> Change {
     let address: IpAddr = ip.parse().unwrap();
     Change::ServiceApplied(Service {
         key: ObjectKey::new("shop", name),
+        uid: None,
         created: None,
         kind: ServiceKind::ClusterIp,
         cluster_ips: PerFamily { v4: Some(address), v6: None },
@@ -120,6 +121,7 @@ fn service(name: &str, ip: &str, scheduler: Option<&str>) -> Change {
         affinity_seconds: None,
         health_check_node_port: None,
         scheduling: SchedulingHints { scheduler: scheduler.map(Arc::from), ..SchedulingHints::default() },
+        drain_timeout: None,
     })
 }
 

@@ -20,6 +20,7 @@ pub(crate) struct Metadata {
     name: Field<Arc<str>>,
     namespace: Field<Arc<str>>,
     pub(crate) resource_version: Field<String>,
+    uid: Field<Arc<str>>,
     creation_timestamp: Field<String>,
     labels: Field<Labels>,
     annotations: Field<Annotations>,
@@ -53,12 +54,15 @@ pub(super) struct Annotations {
     pub(super) weights: Field<Arc<str>>,
     #[serde(rename = "kube-ipvs.io/weight")]
     pub(super) weight: Field<Arc<str>>,
+    #[serde(rename = "kube-ipvs.io/drain-timeout")]
+    pub(super) drain_timeout: Field<String>,
 }
 
 /// What every conversion starts from: who the object is.
 pub(super) struct Identified {
     pub(super) key: ObjectKey,
     pub(super) reader: Reader,
+    pub(super) uid: Option<Arc<str>>,
     pub(super) created: Option<i64>,
     pub(super) labels: Labels,
     pub(super) annotations: Annotations,
@@ -98,6 +102,7 @@ impl Metadata {
         let key = ObjectKey { namespace, name };
         let mut reader = Reader::new(subject(kind, &key));
         Ok(Identified {
+            uid: reader.read("metadata.uid", metadata.uid).filter(|uid| !uid.is_empty()),
             created: read_created(&mut reader, metadata.creation_timestamp),
             labels: reader.read("metadata.labels", metadata.labels).unwrap_or_default(),
             annotations: reader.read("metadata.annotations", metadata.annotations).unwrap_or_default(),

@@ -4,6 +4,7 @@ mod addresses;
 mod raw;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{Kind, Protocol, SchedulingHints, Service, ServiceKind, ServicePort, TrafficPolicy};
 
@@ -15,6 +16,7 @@ use super::field::Field;
 use super::metadata::{Annotations, Identified, Metadata};
 use super::reader::Reader;
 use super::{Decoded, Object, Outcome, Raw};
+use crate::duration;
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` where it is absent: three hours, as the API server fills in.
 const DEFAULT_AFFINITY_SECONDS: u32 = 10800;
@@ -33,7 +35,7 @@ impl Raw for RawService {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,
         };
-        let Identified { key, mut reader, created, labels, annotations } = identified;
+        let Identified { key, mut reader, uid, created, labels, mut annotations } = identified;
         if labels.has_other_proxy {
             return reader.finish(Outcome::NotSelected(key));
         }
@@ -53,6 +55,7 @@ impl Raw for RawService {
             std::mem::take(&mut spec.external_traffic_policy),
         );
         let service = Service {
+            uid,
             created,
             kind,
             cluster_ips: cluster_ips(&mut reader, &mut spec),
@@ -68,6 +71,7 @@ impl Raw for RawService {
             ),
             affinity_seconds: read_affinity(&mut reader, &mut spec),
             health_check_node_port: read_health_check_port(&mut reader, kind, external_policy, &mut spec),
+            drain_timeout: read_drain_timeout(&mut reader, std::mem::take(&mut annotations.drain_timeout)),
             scheduling: read_scheduling(&mut reader, annotations),
             key,
         };
@@ -183,6 +187,18 @@ fn read_health_check_port(
         reader.complain(path, "missing or 0, so load balancers cannot ask this node for its health");
     }
     port
+}
+
+fn read_drain_timeout(reader: &mut Reader, field: Field<String>) -> Option<Duration> {
+    let path = "metadata.annotations[kube-ipvs.io/drain-timeout]";
+    let text = reader.read(path, field)?;
+    match duration::parse(&text) {
+        Ok(timeout) => Some(timeout),
+        Err(reason) => {
+            reader.complain(path, format_args!("{reason}; the proxy's own limit applies"));
+            None
+        }
+    }
 }
 
 fn read_scheduling(reader: &mut Reader, annotations: Annotations) -> SchedulingHints {

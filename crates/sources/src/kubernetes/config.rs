@@ -11,8 +11,11 @@ pub struct Config {
     pub kubeconfig: Option<PathBuf>,
     /// The URL of the API server; it takes precedence over the one in the kubeconfig.
     pub master: Option<String>,
-    /// The name of the node that is served: of all Nodes only this one is read.
+    /// The name of the node that is served.
     pub node_name: String,
+    /// Whether the other Nodes are read as well, for their addresses. Each costs a message whenever its status
+    /// is written, which a kubelet does at least every five minutes.
+    pub all_nodes: bool,
     /// How long things may take.
     pub timing: Timing,
 }
@@ -22,6 +25,12 @@ pub struct Config {
 impl Config {
     /// The configuration of a pod on the node `node_name`.
     pub fn in_cluster(node_name: impl Into<String>) -> Self {
-        Config { kubeconfig: None, master: None, node_name: node_name.into(), timing: Timing::default() }
+        Config {
+            kubeconfig: None,
+            master: None,
+            node_name: node_name.into(),
+            all_nodes: false,
+            timing: Timing::default(),
+        }
     }
 }

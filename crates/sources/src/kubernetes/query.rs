@@ -43,14 +43,14 @@ impl Query {
         }
     }
 
+    /// Every Node.
+    pub(super) fn nodes() -> Self {
+        Query { path: "/api/v1/nodes", list_kind: "NodeList", labels: None, fields: None }
+    }
+
     /// One Node.
     pub(super) fn node(name: &str) -> Self {
-        Query {
-            path: "/api/v1/nodes",
-            list_kind: "NodeList",
-            labels: None,
-            fields: Some(format!("metadata.name={name}")),
-        }
+        Query { fields: Some(format!("metadata.name={name}")), ..Query::nodes() }
     }
 
     /// Gives up selecting by a field. Servers before 1.31 cannot select Services by theirs. Returns whether

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 ///
 /// # Errors
 /// If the text is no duration, or a negative one.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     // Go takes a zero without a unit.
     if text == "0" {
         return Ok(Duration::ZERO);
