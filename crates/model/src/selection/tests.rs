@@ -1,3 +1,5 @@
+mod upstream_scenarios;
+
 use expect_test::{Expect, expect};
 
 use super::*;
