@@ -173,6 +173,8 @@ impl Cluster {
         after: Option<&EndpointSlice>,
     ) -> Vec<ObjectKey> {
         if owners.contains(&api_server()) {
+            let [before, after] =
+                [before, after].map(|slice| slice.filter(|s| s.service_key() == api_server()));
             owners.extend(self.outside_addresses.claimants(moved(before, after)));
         }
         owners

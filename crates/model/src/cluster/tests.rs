@@ -149,3 +149,34 @@ fn endpoints_of_the_api_server_are_the_control_planes_addresses() {
     assert_eq!(cluster.apply(Change::SliceRemoved(kubernetes)), both);
     assert_eq!(owner(&cluster, "192.0.2.1"), None);
 }
+
+#[test]
+fn a_slice_that_becomes_the_api_servers_touches_who_claims_its_addresses() {
+    let endpoint = Endpoint {
+        address: "192.0.2.1".parse().unwrap(),
+        ready: true,
+        serving: true,
+        terminating: false,
+        node: None,
+        zone: None,
+        zone_hints: Vec::new(),
+        node_hints: Vec::new(),
+    };
+    let of = |service: &str| {
+        let key = ObjectKey::new("default", "x");
+        Change::SliceApplied(EndpointSlice { key, endpoints: vec![endpoint.clone()], ..slice("x", service) })
+    };
+    let all = |names: [&str; 2]| {
+        let mut keys: Vec<ObjectKey> = names.map(|name| ObjectKey::new("default", name)).to_vec();
+        keys.push(ObjectKey::new("shop", "web"));
+        Effect::Services(keys)
+    };
+    let mut cluster = Cluster::new("node-a");
+    cluster.apply(Change::ServiceApplied(with_external_ip("web", "192.0.2.1")));
+    cluster.apply(of("other"));
+    assert_eq!(owner(&cluster, "192.0.2.1"), None);
+    assert_eq!(cluster.apply(of("kubernetes")), all(["kubernetes", "other"]));
+    assert_eq!(owner(&cluster, "192.0.2.1").as_deref(), Some("the control plane"));
+    assert_eq!(cluster.apply(of("other")), all(["other", "kubernetes"]));
+    assert_eq!(owner(&cluster, "192.0.2.1"), None);
+}
