@@ -1,6 +1,6 @@
 //! Which addresses serve node ports.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 use model::{Family, Node};
@@ -16,6 +16,20 @@ pub fn addresses(family: Family, options: &Options, node: Option<&Node>) -> Vec<
     };
     let addresses = options.host_addresses.iter().filter(|address| Family::of(address) == family);
     addresses.filter(|address| serves(address)).copied().collect()
+}
+
+/// Whether a network of the operator's choice has the loopback address of `family`. IPVS cannot serve node ports
+/// there, but health checks can.
+pub fn include_loopback(family: Family, options: &Options, node: Option<&Node>) -> bool {
+    networks(family, options, node).iter().any(|network| network.contains(&loopback(family)))
+}
+
+/// The loopback address of `family`.
+pub fn loopback(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::LOCALHOST.into(),
+        Family::V6 => Ipv6Addr::LOCALHOST.into(),
+    }
 }
 
 /// Whether node ports of `family` are served on every address, those of the future included.

@@ -9,12 +9,9 @@ use dataplane::Settings;
 use dataplane::sysctl::{self, Choices};
 use ipnet::IpNet;
 use model::{Family, Node, PerFamily};
-use plan::{LocalDetector, Options};
+use plan::{LocalDetector, LocalPolicy, NodePortAddresses, Options};
 
-use crate::flags::{KernelFlags, PlanningFlags};
-
-/// How long a removed endpoint may keep its connections.
-const DRAIN_LIMIT: Duration = Duration::from_secs(15 * 60);
+use crate::flags::{KernelFlags, LocalTrafficPolicy, PlanningFlags};
 
 /// Above this kube-proxy does not raise `nf_conntrack_max` by itself.
 const LARGEST_CONNTRACK_MAX: u32 = 1_048_576;
@@ -36,6 +33,12 @@ pub(crate) fn planning_options(
         masquerade_mark: 1 << flags.iptables_masquerade_bit,
         local_detector: local_detector(&flags.cluster_cidr)?,
         exclude_cidrs: flags.ipvs_exclude_cidrs.clone(),
+        node_port_addresses: node_port_addresses(&flags.nodeport_addresses)?,
+        local_policy: match flags.local_traffic_policy {
+            LocalTrafficPolicy::Strict => LocalPolicy::Strict,
+            LocalTrafficPolicy::KubeProxy => LocalPolicy::KubeProxy,
+        },
+        host_addresses: BTreeSet::new(),
         bridge_netfilter,
     })
 }
@@ -55,7 +58,7 @@ pub(crate) fn settings(flags: &KernelFlags, kernel_release: &str) -> Settings {
     Settings {
         sysctls: sysctl::sysctls(&choices, kernel_release),
         timeouts: timeouts.map(|timeout| seconds(timeout).unwrap_or_default()),
-        drain_limit: DRAIN_LIMIT,
+        drain_limit: flags.drain_timeout,
     }
 }
 
@@ -81,6 +84,27 @@ pub(crate) fn node_name(given: Option<&str>) -> anyhow::Result<String> {
 /// A node as the flags describe it, for as long as no Node object does.
 pub(crate) fn node_from_flags(name: &str, flags: &PlanningFlags) -> Node {
     Node { internal_addresses: flags.node_address.clone(), ..Node::named(name) }
+}
+
+fn node_port_addresses(words: &[String]) -> anyhow::Result<NodePortAddresses> {
+    let words: Vec<&str> = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
+        [] => Ok(NodePortAddresses::All),
+        ["primary"] => Ok(NodePortAddresses::Primary),
+        words => {
+            words.iter().map(|word| network(word)).collect::<Result<_, _>>().map(NodePortAddresses::Networks)
+        }
+    }
+}
+
+fn network(text: &str) -> anyhow::Result<IpNet> {
+    if text == "primary" {
+        bail!("--nodeport-addresses takes either networks or the word primary, not both");
+    }
+    let network: IpNet = text
+        .parse()
+        .with_context(|| format!("--nodeport-addresses: {text:?} is no network such as 10.0.0.0/8"))?;
+    Ok(network.trunc())
 }
 
 fn local_detector(cidrs: &[IpNet]) -> anyhow::Result<PerFamily<Option<LocalDetector>>> {

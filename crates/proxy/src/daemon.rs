@@ -1,6 +1,7 @@
 //! The loop: one owner of all state. Changes come in, operations go out, and time triggers the rest.
 
 mod journal;
+mod outlets;
 mod pacer;
 
 use std::collections::BTreeSet;
@@ -11,12 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::bail;
 use dataplane::{Dataplane, Kernel, Report, Sighting, Target};
 use model::{Change, Cluster, Effect, ObjectKey};
-use plan::{Planner, State, Update};
+use plan::{Operation, Planner, State, Update};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
 use tracing::info;
 
 use self::journal::Journal;
+pub(crate) use self::outlets::Outlets;
 pub(crate) use self::pacer::Periods;
 use self::pacer::{Pacer, Scope, Work};
 
@@ -30,24 +32,43 @@ pub(crate) struct Daemon<K> {
     dataplane: Dataplane<K>,
     pacer: Pacer,
     journal: Journal,
+    outlets: Outlets,
     /// Services to plan again.
     touched: BTreeSet<ObjectKey>,
     /// Whether all have to be planned again.
     replan: bool,
+    /// Whether the machine's addresses may have changed since they were read.
+    look_at_host: bool,
+}
+
+/// What planning leaves to do.
+#[derive(Default)]
+struct Planned {
+    operations: Vec<Operation>,
+    /// Why something could not be planned.
+    errors: Vec<dataplane::Error>,
 }
 
 // === impl Daemon ===
 
 impl<K: Kernel> Daemon<K> {
-    pub(crate) fn new(cluster: Cluster, planner: Planner, dataplane: Dataplane<K>, periods: Periods) -> Self {
+    pub(crate) fn new(
+        cluster: Cluster,
+        planner: Planner,
+        dataplane: Dataplane<K>,
+        periods: Periods,
+        outlets: Outlets,
+    ) -> Self {
         Daemon {
             cluster,
             planner,
             dataplane,
             pacer: Pacer::new(periods),
             journal: Journal::default(),
+            outlets,
             touched: BTreeSet::new(),
             replan: false,
+            look_at_host: true,
         }
     }
 
@@ -103,23 +124,35 @@ impl<K: Kernel> Daemon<K> {
             }
             Effect::Problem(problem) => return Journal::problem(&problem),
         }
-        self.pacer.changed();
+        self.changed();
     }
 
     /// Looks at once when somebody took away what should be there; own changes are sighted as well.
     fn notice(&mut self, sighting: Sighting, now: Instant) {
+        if matches!(sighting, Sighting::HostAddresses | Sighting::Missed) {
+            self.look_at_host = true;
+            self.changed();
+        }
         let wanted = match sighting {
             Sighting::AddressGone(address) => self.planner.desired().state().addresses.contains(&address),
             Sighting::InterfaceGone | Sighting::Missed => true,
+            Sighting::HostAddresses => false,
         };
         if wanted {
             self.pacer.drifted(now);
         }
     }
 
+    /// Something has to be planned again.
+    fn changed(&mut self) {
+        self.pacer.changed();
+        self.outlets.health.requested();
+    }
+
     /// Does what is due.
     fn work(&mut self, now: Instant) {
         while let Some(work) = self.pacer.due(now) {
+            self.outlets.health.began();
             match work {
                 Work::FirstSync => self.first_sync(now),
                 Work::Changes => self.apply_changes(now),
@@ -134,37 +167,60 @@ impl<K: Kernel> Daemon<K> {
 
     fn first_sync(&mut self, now: Instant) {
         let began = Instant::now();
-        let update = self.plan_touched();
-        self.journal.update(&update);
-        let report = self.reconcile(now);
+        let unread = self.plan_again().errors;
+        let mut report = self.reconcile(now);
+        report.errors.extend(unread);
         self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
         self.conclude(&report, Scope::Whole, now);
     }
 
     fn apply_changes(&mut self, now: Instant) {
-        let update = self.plan_touched();
-        self.journal.update(&update);
-        if update.operations.is_empty() {
-            return;
+        let planned = self.plan_again();
+        let mut report = Report { errors: planned.errors, ..Report::default() };
+        if !planned.operations.is_empty() {
+            report.absorb(self.dataplane.apply(planned.operations, now));
+            self.journal.changes(&report);
         }
-        let report = self.dataplane.apply(update.operations, now);
-        self.journal.changes(&report);
         self.conclude(&report, Scope::Part, now);
     }
 
     fn audit(&mut self, now: Instant) {
-        let report = self.reconcile(now);
+        let planned = self.plan_again();
+        let mut report = self.reconcile(now);
+        report.errors.extend(planned.errors);
         self.journal.audit(&report);
         self.conclude(&report, Scope::Whole, now);
     }
 
-    fn plan_touched(&mut self) -> Update {
+    /// Plans what was touched, and what depends on the machine's addresses if they changed.
+    fn plan_again(&mut self) -> Planned {
+        let mut planned = Planned::default();
+        if self.look_at_host {
+            match self.dataplane.host_addresses() {
+                Ok(addresses) => {
+                    self.look_at_host = false;
+                    let update = self.planner.set_host_addresses(&self.cluster, addresses);
+                    self.tell(update, &mut planned);
+                }
+                Err(error) => planned.errors.push(error),
+            }
+        }
         let touched = std::mem::take(&mut self.touched);
-        if std::mem::take(&mut self.replan) {
+        let update = if std::mem::take(&mut self.replan) {
             self.planner.rebuild(&self.cluster)
         } else {
             self.planner.update_all(&self.cluster, &touched)
-        }
+        };
+        self.tell(update, &mut planned);
+        self.outlets.listen(&self.cluster, self.planner.options());
+        planned
+    }
+
+    /// Says what planning found out, and keeps what is left to do.
+    fn tell(&mut self, update: Update, planned: &mut Planned) {
+        let complaints = self.journal.update(&update);
+        self.outlets.update(&update, complaints, &self.cluster);
+        planned.operations.extend(update.operations);
     }
 
     fn reconcile(&mut self, now: Instant) -> Report {
@@ -182,11 +238,15 @@ impl<K: Kernel> Daemon<K> {
     fn conclude(&mut self, report: &Report, scope: Scope, now: Instant) {
         for scheduler in report.missing_schedulers.iter().copied() {
             let update = self.planner.without_scheduler(&self.cluster, scheduler);
-            self.journal.update(&update);
+            self.tell(update, &mut Planned::default());
         }
         let draining = self.dataplane.draining() > 0;
         if !report.missing_schedulers.is_empty() {
             self.pacer.audit_now();
+        }
+        match report.is_complete() {
+            true => self.outlets.health.succeeded(),
+            false => self.outlets.health.failed(),
         }
         self.pacer.done(scope, report.is_complete(), draining, now);
         self.journal.outcome(report, scope);

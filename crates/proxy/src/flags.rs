@@ -65,6 +65,10 @@ pub(crate) struct SourceFlags {
     /// Credentials and address of the API server. Without this and --master, those of the pod.
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
+    /// Read the addresses of all nodes, so that no Service takes one of them. Every status of every node is then
+    /// sent to this node; the addresses of API servers are guarded in any case.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) guard_node_addresses: bool,
     /// The API server's address, instead of the one in the kubeconfig.
     #[arg(long, value_name = "URL")]
     pub(crate) master: Option<String>,
@@ -89,6 +93,14 @@ pub(crate) struct PlanningFlags {
     #[arg(long, value_name = "BIT", default_value_t = Options::DEFAULT_MASQUERADE_BIT,
           value_parser = clap::value_parser!(u8).range(0..=31))]
     pub(crate) iptables_masquerade_bit: u8,
+    /// The addresses that serve node ports: networks, or the word primary for the node's own; without this, all
+    /// addresses of the machine.
+    #[arg(long, value_name = "CIDR,...|primary", value_delimiter = ',')]
+    pub(crate) nodeport_addresses: Vec<String>,
+    /// What externalTrafficPolicy Local means on a node without an endpoint: strict drops what comes from
+    /// outside and serves pods and this node's processes from other nodes; kube-proxy serves all of them.
+    #[arg(long, value_name = "HOW", value_enum, default_value_t = LocalTrafficPolicy::Strict)]
+    pub(crate) local_traffic_policy: LocalTrafficPolicy,
     /// An address of the node, if its Node object is not known or has none.
     #[arg(long, value_name = "IP,...", value_delimiter = ',')]
     pub(crate) node_address: Vec<IpAddr>,
@@ -97,6 +109,10 @@ pub(crate) struct PlanningFlags {
 /// Settings of the kernel itself.
 #[derive(Args, Debug)]
 pub(crate) struct KernelFlags {
+    /// How long a removed endpoint may keep its connections, unless its Service says otherwise by the annotation
+    /// kube-ipvs.io/drain-timeout; 0s closes them at once.
+    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
+    pub(crate) drain_timeout: Duration,
     /// Do not answer ARP requests for service addresses.
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     pub(crate) ipvs_strict_arp: bool,
@@ -142,9 +158,22 @@ pub(crate) struct PlanFlags {
     pub(crate) node: Option<String>,
     #[command(flatten)]
     pub(crate) planning: PlanningFlags,
+    /// The addresses of the node's interfaces. Without this, diff asks the kernel, and plan takes those of the
+    /// Node object.
+    #[arg(long, value_name = "IP,...", value_delimiter = ',')]
+    pub(crate) host_address: Vec<IpAddr>,
     /// The form of the output.
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
+}
+
+/// What policy Local means on a node without an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LocalTrafficPolicy {
+    /// Nothing from outside.
+    Strict,
+    /// Everything, as kube-proxy does in IPVS mode.
+    KubeProxy,
 }
 
 /// A form of log lines.

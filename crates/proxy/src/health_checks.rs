@@ -6,7 +6,6 @@
 //! are those of kube-proxy 1.36. Two things differ: an address that cannot be listened on does not close the
 //! others of its Service, and it is tried again every five seconds instead of after the next sync; it is
 //! reported once when that begins, not with each attempt.
-#![cfg_attr(not(test), expect(dead_code, reason = "not wired into the daemon yet"))]
 
 mod answer;
 mod listeners;
@@ -17,6 +16,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{Family, ObjectKey, PerFamily};
+use plan::HealthCheck;
+use sources::kubernetes::recorder::{Event, EventKind, Reference};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -24,16 +25,6 @@ use tokio::task::JoinSet;
 pub(crate) use self::proxy_health::ProxyHealth;
 
 use self::listeners::Listeners;
-
-/// What the health check of one Service says.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HealthCheck {
-    /// `spec.healthCheckNodePort`.
-    pub(crate) port: u16,
-    /// The number of addresses of ready endpoints on this node; none in a family that the Service is not
-    /// served in.
-    pub(crate) local_endpoints: PerFamily<Option<usize>>,
-}
 
 /// The addresses of one family at which health checks are served.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,14 +73,18 @@ struct Wanted {
     touched: BTreeSet<ObjectKey>,
 }
 
-// === impl HealthCheck ===
+// === impl ListenFailure ===
 
-impl HealthCheck {
-    /// Whether both need the same listeners.
-    fn listens_as(&self, other: &HealthCheck) -> bool {
-        let served = |check: &HealthCheck, family| check.local_endpoints.get(family).is_some();
-        self.port == other.port
-            && Family::ALL.into_iter().all(|family| served(self, family) == served(other, family))
+impl ListenFailure {
+    /// The Event that kube-proxy records on the Service.
+    pub(crate) fn into_event(self) -> Event {
+        Event {
+            regarding: Reference::service(&self.service, None),
+            kind: EventKind::Warning,
+            reason: "FailedToStartServiceHealthcheck",
+            action: "Listen",
+            note: format!("node port {}: {}", self.port, self.reason),
+        }
     }
 }
 
@@ -179,11 +174,11 @@ impl Shared {
 impl Wanted {
     fn set(&mut self, service: ObjectKey, check: Option<HealthCheck>) {
         let before = match &check {
-            Some(check) => self.checks.insert(service.clone(), check.clone()),
+            Some(check) => self.checks.insert(service.clone(), *check),
             None => self.checks.remove(&service),
         };
         let same = match (&before, &check) {
-            (Some(before), Some(check)) => before.listens_as(check),
+            (Some(before), Some(check)) => same_listeners(before, check),
             (None, None) => true,
             _ => false,
         };
@@ -203,6 +198,13 @@ impl Wanted {
         }
         (service, sockets)
     }
+}
+
+/// Whether both need the same listeners.
+fn same_listeners(one: &HealthCheck, other: &HealthCheck) -> bool {
+    let served = |check: &HealthCheck, family| check.local_endpoints.get(family).is_some();
+    one.port == other.port
+        && Family::ALL.into_iter().all(|family| served(one, family) == served(other, family))
 }
 
 #[cfg(test)]

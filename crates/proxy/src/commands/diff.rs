@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use dataplane::linux::{self, Linux};
-use dataplane::{Comparison, Dataplane, Settings, Target};
+use dataplane::{Comparison, Dataplane, Kernel as _, Settings, Target};
 use plan::print::{operations_json, operations_text};
 use tracing::warn;
 
@@ -20,8 +20,11 @@ const DIFFERENT: u8 = 2;
 
 pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
-    let kernel = Linux::open()?;
-    let options = wanted_options(&flags.planning, families()?)?;
+    let mut kernel = Linux::open()?;
+    let mut options = wanted_options(&flags.planning, families()?)?;
+    if flags.host_address.is_empty() {
+        options.host_addresses = kernel.host_addresses()?;
+    }
     let gathered = gather(flags, options)?;
     for complaint in &gathered.complaints {
         warn!("{complaint}");

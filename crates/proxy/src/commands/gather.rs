@@ -1,6 +1,6 @@
 //! Reading a cluster once, for the commands that only look.
 
-use model::{Change, Cluster, Effect};
+use model::{Change, Cluster, Effect, Node};
 use plan::{Options, Planner};
 
 use crate::config;
@@ -13,8 +13,9 @@ pub(crate) struct Gathered {
     pub(crate) complaints: Vec<String>,
 }
 
-/// Reads everything from the source that the flags name, and plans it.
-pub(crate) fn gather(flags: &PlanFlags, options: Options) -> anyhow::Result<Gathered> {
+/// Reads everything from the source that the flags name, and plans it. Where nothing is known of the machine's
+/// interfaces, the addresses of the Node object stand for theirs.
+pub(crate) fn gather(flags: &PlanFlags, mut options: Options) -> anyhow::Result<Gathered> {
     let name = config::node_name(flags.node.as_deref())?;
     let mut cluster = Cluster::new(name.as_str());
     cluster.apply(Change::NodeApplied(config::node_from_flags(&name, &flags.planning)));
@@ -23,6 +24,10 @@ pub(crate) fn gather(flags: &PlanFlags, options: Options) -> anyhow::Result<Gath
         if let Effect::Problem(problem) = cluster.apply(change) {
             complaints.push(problem.to_string());
         }
+    }
+    options.host_addresses.extend(&flags.host_address);
+    if options.host_addresses.is_empty() {
+        options.host_addresses = cluster.node().into_iter().flat_map(Node::addresses).collect();
     }
     let mut planner = Planner::new(options);
     let update = planner.rebuild(&cluster);

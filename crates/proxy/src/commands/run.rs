@@ -2,20 +2,24 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 
 use anyhow::{Context as _, bail};
 use dataplane::linux::{self, Linux, Watch};
 use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family};
-use plan::{Options, Planner};
+use plan::{LocalPolicy, Options, Planner};
 use sources::Changes;
+use sources::kubernetes::recorder::Recorder;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tracing::{info, warn};
 
-use crate::daemon::{Daemon, Periods};
+use crate::daemon::{Daemon, Outlets, Periods};
 use crate::flags::{PlanningFlags, RunFlags, SourceFlags};
+use crate::health_checks::{HealthChecks, ProxyHealth};
 use crate::{config, logging};
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
@@ -38,11 +42,14 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     );
     let mut cluster = Cluster::new(name.as_str());
     cluster.apply(Change::NodeApplied(config::node_from_flags(&name, &flags.planning)));
-    let daemon = Daemon::new(cluster, Planner::new(options), Dataplane::new(kernel, settings), periods);
+    say_where_local_is_not_kept(&options);
+    let planner = Planner::new(options);
     // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let changes = open_source(&flags.source, &name).await?;
+        let outlets = open_outlets(&flags.source, &name, &periods).await?;
+        let daemon = Daemon::new(cluster, planner, Dataplane::new(kernel, settings), periods, outlets);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -91,6 +98,7 @@ pub(crate) fn api_server(flags: &SourceFlags, node_name: &str) -> sources::kuber
     sources::kubernetes::Config {
         kubeconfig: flags.kubeconfig.clone(),
         master: flags.master.clone(),
+        all_nodes: flags.guard_node_addresses,
         ..sources::kubernetes::Config::in_cluster(node_name)
     }
 }
@@ -102,6 +110,37 @@ fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
     let follow = move || while sender.blocking_send(watch.wait()).is_ok() {};
     thread::Builder::new().name("watch".to_owned()).spawn(follow).context("cannot start a thread")?;
     Ok(sightings)
+}
+
+/// Prepares to tell of the daemon's work.
+async fn open_outlets(flags: &SourceFlags, node_name: &str, periods: &Periods) -> anyhow::Result<Outlets> {
+    let recorder = match flags.manifests {
+        Some(_) => None,
+        None => Some(Recorder::start(api_server(flags, node_name)).await?),
+    };
+    let health = Arc::new(ProxyHealth::new(periods.audit * 2));
+    let health_checks = {
+        let recorder = recorder.clone();
+        HealthChecks::start(&Handle::current(), Arc::clone(&health), move |failure| {
+            if let Some(recorder) = &recorder {
+                recorder.record(failure.into_event());
+            }
+        })
+    };
+    Ok(Outlets { health, health_checks, recorder })
+}
+
+/// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it.
+fn say_where_local_is_not_kept(options: &Options) {
+    for family in options.families.iter().filter(|family| !options.keeps_local_policy(**family)) {
+        if options.local_policy == LocalPolicy::Strict {
+            warn!(
+                %family,
+                "pods cannot be told from the outside without --cluster-cidr, so clients outside are not kept \
+                 from Services with externalTrafficPolicy Local that have no endpoint on this node"
+            );
+        }
+    }
 }
 
 async fn open_source(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use dataplane::Report;
 use model::{ObjectKey, Problem};
-use plan::{Operation, State, Update};
+use plan::{Conflict, Operation, State, Update, Warning};
 use tracing::{debug, error, info, warn};
 
 use super::milliseconds;
+use super::outlets::Complaint;
 use super::pacer::Scope;
 
 /// How many elements of a list are named in the log; the rest is counted.
@@ -17,7 +18,7 @@ const MOST_NAMED: usize = 10;
 /// What was said already.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
-    warnings: BTreeMap<ObjectKey, Vec<String>>,
+    warnings: BTreeMap<ObjectKey, Vec<Warning>>,
     failing: BTreeSet<String>,
     foreign: Option<usize>,
 }
@@ -30,12 +31,16 @@ impl Journal {
         warn!(subject = problem.subject, reason = problem.reason, "input not usable as it is");
     }
 
-    /// What planning found out.
-    pub(super) fn update(&mut self, update: &Update) {
+    /// What planning found out. Gives what the owners of Services should hear and have not heard yet.
+    pub(super) fn update(&mut self, update: &Update) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
         for (service, warnings) in &update.warnings {
             let known = self.warnings.remove(service).unwrap_or_default();
             for warning in warnings.iter().filter(|warning| !known.contains(warning)) {
-                warn!(%service, warning, "Service not served as asked");
+                let Warning { reason, message } = warning;
+                warn!(%service, reason = reason.as_str(), warning = message, "Service not served as asked");
+                let (service, message) = (service.clone(), message.clone());
+                complaints.push(Complaint { service, reason: reason.as_str(), message });
             }
             if !warnings.is_empty() {
                 self.warnings.insert(service.clone(), warnings.clone());
@@ -49,10 +54,12 @@ impl Journal {
                 others = losers.join(" "),
                 "several Services claim one address and port; the oldest gets it"
             );
+            complaints.extend(conflict.losers.iter().map(|loser| lost(conflict, loser)));
         }
         for key in &update.resolved {
             info!(address = %key, "address and port are claimed by one Service only again");
         }
+        complaints
     }
 
     /// The first sync, which makes the node ready.
@@ -75,7 +82,13 @@ impl Journal {
 
     /// Changes that were applied.
     pub(super) fn changes(&self, report: &Report) {
-        debug!(sent = report.sent, draining = report.draining, drained = report.drained, "changes applied");
+        debug!(
+            sent = report.sent,
+            draining = report.draining,
+            drained = report.drained,
+            forgotten_flows = report.forgotten_flows,
+            "changes applied"
+        );
     }
 
     /// A comparison of the whole state. Quiet when nothing differed.
@@ -137,5 +150,17 @@ impl Journal {
             );
         }
         self.foreign = Some(count);
+    }
+}
+
+/// What the owner of a Service hears that another one was faster.
+fn lost(conflict: &Conflict, loser: &ObjectKey) -> Complaint {
+    let Conflict { key, winner, .. } = conflict;
+    Complaint {
+        service: loser.clone(),
+        reason: "AddressConflict",
+        message: format!(
+            "{key} is not served for this Service, because the older Service {winner} claims it too"
+        ),
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,9 +9,11 @@ use model::{
     ServicePort, SlicePort, TrafficPolicy,
 };
 use plan::{Options, Scheduler};
+use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Sender};
 
 use super::*;
+use crate::health_checks::{HealthChecks, ProxyHealth};
 
 /// A kernel that a test can look into while a daemon uses it.
 #[derive(Clone, Debug)]
@@ -32,7 +35,7 @@ impl Kernel for Shared {
     fn observe(&mut self, families: &[Family]) -> Result<dataplane::Observed, dataplane::Error> {
         self.with(|kernel| kernel.observe(families))
     }
-    fn apply(&mut self, operations: &[plan::Operation]) -> dataplane::Applied {
+    fn apply(&mut self, operations: &[Operation]) -> dataplane::Applied {
         self.with(|kernel| kernel.apply(operations))
     }
     fn real_servers(
@@ -40,6 +43,15 @@ impl Kernel for Shared {
         key: &plan::VirtualServerKey,
     ) -> Result<Vec<dataplane::RealServerLoad>, dataplane::Error> {
         self.with(|kernel| kernel.real_servers(key))
+    }
+    fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, dataplane::Error> {
+        self.with(|kernel| kernel.host_addresses())
+    }
+    fn forget_flows(
+        &mut self,
+        stale: &BTreeMap<plan::VirtualServerKey, dataplane::flows::Stale>,
+    ) -> Result<usize, dataplane::Error> {
+        self.with(|kernel| kernel.forget_flows(stale))
     }
     fn saved_rules(&mut self, family: Family) -> Result<String, dataplane::Error> {
         self.with(|kernel| kernel.saved_rules(family))
@@ -79,6 +91,7 @@ impl Bench {
             Planner::new(Options::default()),
             Dataplane::new(kernel.clone(), settings),
             periods,
+            outlets(),
         );
         let (source, changes) = mpsc::channel(16);
         let (eye, sightings) = mpsc::channel(16);
@@ -97,6 +110,13 @@ impl Bench {
     fn virtual_servers(&self) -> String {
         self.kernel.with(|kernel| plan::print::ipvsadm_save(&kernel.state))
     }
+}
+
+/// Health checks that nobody asks for, and nobody to record Events.
+fn outlets() -> Outlets {
+    let health = Arc::new(ProxyHealth::new(Duration::from_secs(60)));
+    let health_checks = HealthChecks::start(&Handle::current(), Arc::clone(&health), |_| {});
+    Outlets { health, health_checks, recorder: None }
 }
 
 /// With the clock stopped this returns when nothing is left to do but to wait for time.
@@ -242,6 +262,7 @@ async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
             Planner::new(Options::default()),
             Dataplane::new(FakeKernel::new(), settings),
             Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
+            outlets(),
         )
     };
     let blind = || mpsc::channel(1).1;
