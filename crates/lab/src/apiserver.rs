@@ -2,13 +2,14 @@
 //!
 //! It knows Services, EndpointSlices and Nodes, as raw JSON that is not validated, and what a client needs to
 //! follow them: lists in pages, watches from a version, streaming lists, bookmarks, selectors by label and by
-//! the fields that the real server can select by. It speaks HTTP/1.1 without TLS on a port of the loopback
+//! the fields that the real server can select by. Events can be created and patched. It speaks HTTP/1.1 without TLS on a port of the loopback
 //! interface, and runs on the tokio runtime of the test.
 //!
 //! A [`Fault`] lasts until [`ApiServer::heal`]; other things go wrong at once when asked for, such as
 //! [`ApiServer::cut`].
 
 mod answer;
+mod events;
 mod fault;
 mod paging;
 mod resource;
@@ -63,6 +64,7 @@ pub struct ApiServer {
 #[derive(Debug)]
 struct Shared {
     store: Mutex<Store>,
+    events: Mutex<Vec<Value>>,
     faults: Mutex<BTreeSet<Fault>>,
     token: Mutex<Option<String>>,
     pages: Mutex<Pages>,
@@ -95,6 +97,7 @@ impl ApiServer {
         let (commands, _) = broadcast::channel(16);
         let shared = Arc::new(Shared {
             store: Mutex::default(),
+            events: Mutex::default(),
             faults: Mutex::default(),
             token: Mutex::default(),
             pages: Mutex::default(),
@@ -205,10 +208,20 @@ impl ApiServer {
         Ok(())
     }
 
-    /// The requests so far: `list services`, `stream nodes`, `watch services 12`, each followed by the status
-    /// if that was not 200.
+    /// The requests so far: `list services`, `stream nodes`, `watch services 12`, `create events`, each followed
+    /// by the status if that was an error.
     pub fn requests(&self) -> Vec<String> {
         lock(&self.shared.requests).clone()
+    }
+
+    /// The Events that were recorded, in the order in which they were created.
+    pub fn events(&self) -> Vec<Value> {
+        lock(&self.shared.events).clone()
+    }
+
+    /// Deletes all Events.
+    pub fn delete_events(&self) {
+        lock(&self.shared.events).clear();
     }
 
     /// How many watches are open.

@@ -17,6 +17,7 @@ mod failure;
 mod follow;
 mod page;
 mod query;
+pub mod recorder;
 mod session;
 #[cfg(test)]
 mod tests;

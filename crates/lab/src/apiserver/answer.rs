@@ -14,6 +14,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::events::Writing;
 use super::fault::Fault;
 use super::paging::Page;
 use super::resource::Resource;
@@ -39,7 +40,7 @@ struct Question {
 }
 
 /// An error answer.
-struct Refusal {
+pub(super) struct Refusal {
     code: u16,
     reason: &'static str,
     message: String,
@@ -56,15 +57,15 @@ pub(super) async fn answer(
         tokio::time::sleep(SLOWNESS).await;
     }
     let mut line = format!("{} {}", request.method(), request.uri().path());
-    let answer = match understand(&shared, &request) {
-        Ok(question) => {
-            line = question.summary();
-            match question.is_watch() {
-                true => watch(&shared, &question),
-                false => list(&shared, &question),
-            }
-        }
+    let answer = match admit(&shared, &request) {
         Err(refusal) => Err(refusal),
+        Ok(()) => match Writing::at(request.method(), request.uri().path()) {
+            Some(writing) => {
+                line = writing.summary();
+                writing.done(&shared, request).await
+            }
+            None => read(&shared, &request, &mut line),
+        },
     };
     let response = answer.unwrap_or_else(|refusal| {
         line.push_str(&format!(" {}", refusal.code));
@@ -74,7 +75,22 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-fn understand(shared: &Shared, request: &Request<Incoming>) -> Result<Question, Refusal> {
+/// Lists or watches.
+fn read(
+    shared: &Arc<Shared>,
+    request: &Request<Incoming>,
+    line: &mut String,
+) -> Result<Response<Body>, Refusal> {
+    let question = understand(shared, request)?;
+    *line = question.summary();
+    match question.is_watch() {
+        true => watch(shared, &question),
+        false => list(shared, &question),
+    }
+}
+
+/// What is checked of every request.
+fn admit(shared: &Shared, request: &Request<Incoming>) -> Result<(), Refusal> {
     let token = lock(&shared.token).clone();
     let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     if token.is_some_and(|token| given != Some(&format!("Bearer {token}"))) {
@@ -86,6 +102,10 @@ fn understand(shared: &Shared, request: &Request<Incoming>) -> Result<Question, 
     if shared.has(Fault::TooManyRequests) {
         return Err(Refusal::new(429, "TooManyRequests", "please try again later"));
     }
+    Ok(())
+}
+
+fn understand(shared: &Shared, request: &Request<Incoming>) -> Result<Question, Refusal> {
     let resource = Resource::at(request.uri().path()).filter(|_| request.method() == Method::GET);
     let resource = resource.ok_or_else(|| Refusal::new(404, "NotFound", "no such resource here"))?;
     let query = request.uri().query().unwrap_or_default();
@@ -176,7 +196,7 @@ fn watch(shared: &Arc<Shared>, question: &Question) -> Result<Response<Body>, Re
     Ok(response)
 }
 
-fn respond(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
+pub(super) fn respond(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
     let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -209,7 +229,7 @@ impl Question {
 // === impl Refusal ===
 
 impl Refusal {
-    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Refusal { code, reason, message: message.into() }
     }
 

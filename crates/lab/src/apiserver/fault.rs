@@ -26,6 +26,10 @@ pub enum Fault {
     InternalError,
     /// Requests are answered with 429.
     TooManyRequests,
+    /// Events are refused with 403, as without the right to create them.
+    ForbiddenEvents,
+    /// Events are recorded, but the answer is 500.
+    LateEventErrors,
     /// Lists are answered with HTML.
     HtmlLists,
     /// Lists are answered with JSON that is no list.
