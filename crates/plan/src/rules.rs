@@ -176,7 +176,7 @@ impl<'a> Writer<'a> {
 
     /// The match for what comes neither from pods nor from this machine by the local detector, if there is one;
     /// such a match stands first in a rule. Everything comes from pods if their network has every address.
-    fn from_elsewhere(&self) -> Option<String> {
+    fn elsewhere_match(&self) -> Option<String> {
         match self.options.local_detector.get(self.family).as_ref()? {
             // The nft variant of iptables refuses a rule that matches nothing.
             LocalDetector::Cidr(cidr) if cidr.prefix_len() == 0 => None,

@@ -30,50 +30,68 @@ fn check(choice: &[&str], expected: Expect) {
 
 #[test]
 fn every_address_but_link_local_ones_of_ipv6() {
-    check(&[], expect![[r#"
-        IPv4 (all): 10.1.0.5 10.1.0.6 172.17.0.1 192.168.7.1
-        IPv6 (all): fd00:1::5 fd00:2::5
-    "#]]);
+    check(
+        &[],
+        expect![[r#"
+            IPv4 (all): 10.1.0.5 10.1.0.6 172.17.0.1 192.168.7.1
+            IPv6 (all): fd00:1::5 fd00:2::5
+        "#]],
+    );
 }
 
 #[test]
 fn a_zero_length_network_means_every_address() {
-    check(&["10.1.0.5/32", "0.0.0.0/0"], expect![[r#"
-        IPv4 (all): 10.1.0.5 10.1.0.6 172.17.0.1 192.168.7.1
-        IPv6 (all): fd00:1::5 fd00:2::5
-    "#]]);
+    check(
+        &["10.1.0.5/32", "0.0.0.0/0"],
+        expect![[r#"
+            IPv4 (all): 10.1.0.5 10.1.0.6 172.17.0.1 192.168.7.1
+            IPv6 (all): fd00:1::5 fd00:2::5
+        "#]],
+    );
 }
 
 #[test]
 fn networks_choose_and_a_family_without_one_has_every_address() {
-    check(&["10.1.0.0/16", "192.168.7.1/32"], expect![[r#"
-        IPv4: 10.1.0.5 10.1.0.6 192.168.7.1
-        IPv6 (all): fd00:1::5 fd00:2::5
-    "#]]);
+    check(
+        &["10.1.0.0/16", "192.168.7.1/32"],
+        expect![[r#"
+            IPv4: 10.1.0.5 10.1.0.6 192.168.7.1
+            IPv6 (all): fd00:1::5 fd00:2::5
+        "#]],
+    );
 }
 
 #[test]
 fn a_link_local_network_is_taken_at_its_word() {
-    check(&["fe80::/10"], expect![[r#"
-        IPv4 (all): 10.1.0.5 10.1.0.6 172.17.0.1 192.168.7.1
-        IPv6: fe80::1
-    "#]]);
+    check(
+        &["fe80::/10"],
+        expect![[r#"
+            IPv4 (all): 10.1.0.5 10.1.0.6 172.17.0.1 192.168.7.1
+            IPv6: fe80::1
+        "#]],
+    );
 }
 
 #[test]
 fn networks_without_an_address_leave_none() {
-    check(&["198.51.100.0/24", "2001:db8::/32"], expect![[r#"
-        IPv4: 
-        IPv6: 
-    "#]]);
+    check(
+        &["198.51.100.0/24", "2001:db8::/32"],
+        expect![[r#"
+            IPv4: 
+            IPv6: 
+        "#]],
+    );
 }
 
 #[test]
 fn primary_is_the_first_internal_else_external_address_of_the_node() {
-    check(&["primary"], expect![[r#"
-        IPv4: 10.1.0.6
-        IPv6: fd00:2::5
-    "#]]);
+    check(
+        &["primary"],
+        expect![[r#"
+            IPv4: 10.1.0.6
+            IPv6: fd00:2::5
+        "#]],
+    );
 }
 
 #[test]

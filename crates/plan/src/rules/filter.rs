@@ -56,7 +56,7 @@ impl Writer<'_> {
         if !self.options.keeps_local_policy(self.family) {
             return;
         }
-        if let Some(elsewhere) = self.from_elsewhere() {
+        if let Some(elsewhere) = self.elsewhere_match() {
             let set = self.commented_set(SetName::NoLocalEndpoint, "dst,dst");
             self.rule(
                 PROXY_FIREWALL,

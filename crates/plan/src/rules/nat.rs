@@ -57,7 +57,7 @@ impl Writer<'_> {
     fn masquerade_cluster_ips(&mut self) {
         let everything = self.commented_set(SetName::ClusterIp, "dst,dst");
         let can_tell = self.options.local_detector.get(self.family).is_some();
-        let text = match self.from_elsewhere() {
+        let text = match self.elsewhere_match() {
             _ if self.options.masquerade_all => everything,
             Some(elsewhere) => format!("{elsewhere} {everything}"),
             None if can_tell => return,

@@ -112,7 +112,7 @@ impl<'a> Surroundings<'a> {
     fn external_ip(&self, address: IpAddr, port: &ServicePort, selection: &'a Selection<'a>) -> Path<'a> {
         let set = if self.external_policy_is_local { SetName::ExternalIpLocal } else { SetName::ExternalIp };
         let pair = Entry::IpPort(address, port.protocol, port.port);
-        self.from_outside(address, port.port, pair, vec![(set, pair)], selection)
+        self.outside_path(address, port.port, pair, vec![(set, pair)], selection)
     }
 
     fn load_balancer(&self, address: IpAddr, port: &ServicePort, selection: &'a Selection<'a>) -> Path<'a> {
@@ -133,7 +133,7 @@ impl<'a> Surroundings<'a> {
             let entry = Entry::IpPortIp(address, port.protocol, port.port, address);
             entries.push((SetName::LoadBalancerSourceIp, entry));
         }
-        self.from_outside(address, port.port, pair, entries, selection)
+        self.outside_path(address, port.port, pair, entries, selection)
     }
 
     fn node_port(
@@ -153,12 +153,12 @@ impl<'a> Surroundings<'a> {
         if self.external_policy_is_local {
             entries.push((local, entry));
         }
-        Path { bound: false, ..self.from_outside(address, node_port, pair, entries, selection) }
+        Path { bound: false, ..self.outside_path(address, node_port, pair, entries, selection) }
     }
 
     /// A path whose policy is the external one. With policy Local and no endpoint here, endpoints of other
     /// nodes serve the pods and processes of this node; a set makes the rules drop what comes from outside.
-    fn from_outside(
+    fn outside_path(
         &self,
         address: IpAddr,
         port: u16,
