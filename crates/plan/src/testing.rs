@@ -11,7 +11,8 @@ use model::{
 };
 
 use crate::{
-    Entry, Member, Operation, Options, Planner, RealServer, SetId, SetName, State, VirtualServer, print,
+    Entry, LocalDetector, LocalPolicy, Member, NodePortAddresses, Operation, Options, Planner, RealServer,
+    SetId, SetName, State, VirtualServer, print,
 };
 
 /// The node from which the tests look, in zone `z1`.
@@ -186,6 +187,31 @@ pub(crate) fn cluster(lines: &str) -> Cluster {
         cluster.apply(change(line));
     }
     cluster
+}
+
+/// Options: `detector` for pods in 10.244.0.0/16 and fd00:244::/32, `host=192.0.2.1` for an address of this
+/// machine, `node-ports=192.0.2.0/24` or `node-ports=primary` for those that serve node ports, and
+/// `policy=KubeProxy`.
+pub(crate) fn options(text: &str) -> Options {
+    let mut options = Options::default();
+    let mut networks = Vec::new();
+    for word in text.split_whitespace() {
+        match word.split_once('=').unwrap_or((word, "")) {
+            ("detector", _) => {
+                let cidr = |text: &str| Some(LocalDetector::Cidr(text.parse().unwrap()));
+                options.local_detector = PerFamily { v4: cidr("10.244.0.0/16"), v6: cidr("fd00:244::/32") };
+            }
+            ("host", ip) => drop(options.host_addresses.insert(address(ip))),
+            ("node-ports", "primary") => options.node_port_addresses = NodePortAddresses::Primary,
+            ("node-ports", network) => networks.push(network.parse().unwrap()),
+            ("policy", "KubeProxy") => options.local_policy = LocalPolicy::KubeProxy,
+            _ => panic!("{word:?} is no option here"),
+        }
+    }
+    if !networks.is_empty() {
+        options.node_port_addresses = NodePortAddresses::Networks(networks);
+    }
+    options
 }
 
 /// What is planned for a whole cluster.

@@ -1,10 +1,18 @@
+mod addresses;
+mod health_check;
+mod local_policy;
+mod node_ports;
+mod source_ranges;
+mod upstream_scenarios;
+
 use expect_test::{Expect, expect};
 
 use super::*;
 use crate::State;
 use crate::testing::{cluster, key, text};
 
-/// What the Service `web` contributes, and its warnings.
+/// What the Service `web` contributes: its state, its health check, the policies Local that cannot be kept,
+/// and its warnings.
 fn check(lines: &str, expected: Expect) {
     check_with(lines, &Options::default(), expected);
 }
@@ -13,9 +21,16 @@ fn check_with(lines: &str, options: &Options, expected: Expect) {
     let cluster = cluster(lines);
     let plan = plan_service(cluster.service(&key("web")).unwrap(), &cluster, options);
     let warnings: String = plan.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let missing = plan.without_local_endpoint.iter();
+    let missing: String = missing.map(|(family, policy)| format!("missing: {family} {policy:?}\n")).collect();
+    let health = plan.health_check.map_or(String::new(), |check| {
+        let ready = Family::ALL.map(|family| check.local_endpoints.get(family).map(|n| (family, n)));
+        let ready: String = ready.iter().flatten().map(|(f, n)| format!(" {f}:{n}")).collect();
+        format!("health check: {}{ready}\n", check.port)
+    });
     let state =
         State { virtual_servers: plan.virtual_servers, members: plan.members, addresses: plan.addresses };
-    expected.assert_eq(&format!("{}{warnings}", text(&state)));
+    expected.assert_eq(&format!("{}{health}{missing}{warnings}", text(&state)));
 }
 
 #[test]
@@ -223,6 +238,7 @@ fn internal_policy_local_is_kept_where_the_node_has_no_endpoint() {
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
+            missing: IPv4 Internal
         "#]],
     );
 }
@@ -242,6 +258,7 @@ fn internal_policy_local_is_kept_even_if_the_service_is_reachable_from_outside()
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 198.51.100.7
             bound: 10.96.0.20 198.51.100.7
+            missing: IPv4 Internal
         "#]],
     );
 }
