@@ -10,6 +10,7 @@ mod flags;
 mod health_checks;
 mod http;
 mod logging;
+mod metrics;
 
 use std::process::ExitCode;
 
