@@ -5,6 +5,9 @@
 //! | `/metrics` | the metrics as OpenMetrics text |
 //! | `/healthz` | `ok` |
 //! | `/proxyMode` | `ipvs` |
+//!
+//! kube-proxy answers `/metrics` in the older text format, version 0.0.4, whatever it is asked for. Prometheus
+//! reads both by their content type.
 
 use std::net::SocketAddr;
 
