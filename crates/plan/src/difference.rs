@@ -79,6 +79,12 @@ fn compare_virtual_server(
     operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real, after.drain_timeout)));
 }
 
+/// Whether the member refuses what no other set allows, and thus has to come last and to go first: one of the
+/// bound addresses, or of the load-balancer addresses with source ranges.
+fn refuses(member: &Member) -> bool {
+    matches!(member.set.name, SetName::IpvsIps | SetName::LoadBalancerFirewall)
+}
+
 fn find<'a>(sorted: &'a [RealServer], wanted: &RealServer) -> Option<&'a RealServer> {
     let position = sorted.binary_search_by_key(&wanted.key(), RealServer::key).ok()?;
     sorted.get(position)
@@ -90,8 +96,7 @@ impl Operation {
     /// The part of the kernel that the operation is sent to, in the order of sending.
     pub fn phase(&self) -> u8 {
         match self {
-            // The set of bound addresses refuses what no other set allows, so it grows last and shrinks first.
-            Operation::AddMember(member) if member.set.name == SetName::IpvsIps => 1,
+            Operation::AddMember(member) if refuses(member) => 1,
             Operation::AddMember(_) => 0,
             Operation::AddVirtualServer(..) | Operation::SetVirtualServer(..) => 2,
             Operation::AddRealServer(..) | Operation::SetRealServer(..) => 3,
@@ -99,7 +104,7 @@ impl Operation {
             Operation::BindAddress(_) => 5,
             Operation::UnbindAddress(_) => 6,
             Operation::RemoveVirtualServer(_) => 7,
-            Operation::RemoveMember(member) if member.set.name == SetName::IpvsIps => 8,
+            Operation::RemoveMember(member) if refuses(member) => 8,
             Operation::RemoveMember(_) => 9,
         }
     }

@@ -280,7 +280,7 @@ fn apply_one(state: &mut State, operation: &Operation) -> Option<()> {
 }
 
 /// Fails unless every bound address answers: a virtual server stands behind it, the sets know it, and no
-/// packet to it is refused by the rule for unknown ports.
+/// packet to it is refused by the rule for unknown ports, or from everywhere by the rule for source ranges.
 pub(crate) fn assert_served(state: &State) {
     let holds = |name, ip: &IpAddr, entry| state.members.contains(&Member::new(name, Family::of(ip), entry));
     for ip in &state.addresses {
@@ -311,5 +311,14 @@ pub(crate) fn assert_served(state: &State) {
             });
             assert!(allowed, "{entry} is refused before its ports are allowed");
         }
+    }
+    for member in state.members.iter().filter(|member| member.set.name == SetName::LoadBalancerFirewall) {
+        let allowed = state.members.iter().any(|other| match (member.entry, other.entry) {
+            (Entry::IpPort(ip, protocol, port), Entry::IpPortNet(other, p, number, _)) => {
+                (ip, protocol, port) == (other, p, number)
+            }
+            _ => false,
+        });
+        assert!(allowed, "{member} closes the address before anybody is allowed");
     }
 }
