@@ -1,64 +1,16 @@
+mod changes;
+mod counters;
+mod host_addresses;
+mod random;
 mod recorded;
+mod upstream_scenarios;
 
-use expect_test::expect;
-use model::{Change, Effect, Node};
-use proptest::prelude::*;
-use proptest::sample::select;
+use expect_test::{Expect, expect};
+use model::{Change, Effect};
 
 use super::*;
 use crate::print::operations_text;
-use crate::testing::{HERE, apply, assert_served, change, cluster, key, planned};
-
-/// Names and cluster IPs are few, so that Services collide, hand over and come back.
-const SERVICES: [&str; 3] = ["api", "web", "old"];
-
-fn service_line() -> impl Strategy<Value = String> {
-    let cluster_ip = select(vec!["10.96.0.1", "10.96.0.2", "10.96.0.1 fd00::1", "fd00::1", ""]);
-    let ports = select(vec!["80/TCP", "53/UDP", "http:80/TCP dns:53/UDP", "81/TCP", "80/SCTP"]);
-    let settings = select(vec![
-        "",
-        "affinity=600",
-        "scheduler=sh flags=sh-port",
-        "scheduler=nonsense",
-        "internal=Local",
-        "weights=node=n1:7,zone=z2:3",
-        "created=1",
-        "created=2",
-    ]);
-    (select(&SERVICES), cluster_ip, ports, settings)
-        .prop_map(|(name, ip, ports, settings)| format!("service {name} {ip} {ports} {settings}"))
-}
-
-fn slice_line() -> impl Strategy<Value = String> {
-    let slice = select(vec!["a", "b", "c"]);
-    let ports = select(vec!["8080/TCP", "http:8080/TCP dns:53/UDP", "53/UDP", "8080/SCTP"]);
-    let endpoints = select(vec![
-        "",
-        "10.1.0.1@n1",
-        "10.1.0.1@n1 10.2.0.1@n2,z2",
-        "10.1.0.1@n1!terminating 10.2.0.2@n2!terminating",
-        "10.2.0.1@n2 10.1.0.9@n1!unready",
-        "fd00:1::1@n1 fd00:2::1@n2",
-    ]);
-    let weight = select(vec!["", "weight=5", "weight=junk"]);
-    (slice, select(&SERVICES), ports, endpoints, weight).prop_map(
-        |(slice, service, ports, endpoints, weight)| {
-            format!("slice {slice} {service} {ports} {endpoints} {weight}")
-        },
-    )
-}
-
-fn any_change() -> impl Strategy<Value = Change> {
-    let here =
-        |zone: Option<&str>| Change::NodeApplied(Node { zone: zone.map(Into::into), ..Node::named(HERE) });
-    prop_oneof![
-        6 => service_line().prop_map(|line| change(&line)),
-        6 => slice_line().prop_map(|line| change(&line)),
-        3 => select(&SERVICES).prop_map(|name| Change::ServiceRemoved(key(name))),
-        2 => select(vec!["a", "b", "c"]).prop_map(|name| Change::SliceRemoved(key(name))),
-        1 => select(vec![Some("z1"), Some("z2"), None]).prop_map(here),
-    ]
-}
+use crate::testing::{apply, assert_served, change, cluster, key, options, planned};
 
 /// Takes in some changes at once, as the daemon does with what arrives together.
 fn step(planner: &mut Planner, cluster: &mut Cluster, changes: Vec<Change>) -> Update {
@@ -74,45 +26,39 @@ fn step(planner: &mut Planner, cluster: &mut Cluster, changes: Vec<Change>) -> U
     if everything { planner.rebuild(cluster) } else { planner.update_all(cluster, &touched) }
 }
 
-proptest! {
-    #[test]
-    fn planning_step_by_step_ends_where_planning_from_nothing_ends(
-        steps in prop::collection::vec(prop::collection::vec(any_change(), 1..5), 1..20)
-    ) {
-        let options = Options::default();
-        let mut planner = Planner::new(options.clone());
-        let mut cluster = Cluster::new(HERE);
-        let mut kernel = State::default();
-        for changes in steps {
-            let update = step(&mut planner, &mut cluster, changes);
-            for operation in &update.operations {
-                apply(&mut kernel, std::slice::from_ref(operation));
-                assert_served(&kernel);
+/// Carries out the steps of an update one by one. After each the kernel has to be right.
+fn carry_out(kernel: &mut State, operations: &[Operation]) {
+    for operation in operations {
+        apply(kernel, std::slice::from_ref(operation));
+        assert_served(kernel);
+    }
+}
+
+/// Tells `lines` one after the other, to a planner that knows `first`, with the operations that each leads to
+/// and the health check if it changes. A line `host …` says which addresses the machine has.
+fn check_story(option_words: &str, first: &str, lines: &str, expected: Expect) {
+    let mut cluster = cluster(first);
+    let mut planner = Planner::new(options(option_words));
+    let mut kernel = State::default();
+    carry_out(&mut kernel, &planner.rebuild(&cluster).operations);
+    let mut story = String::new();
+    for line in lines.lines().map(str::trim) {
+        let update = match line.strip_prefix("host") {
+            Some(hosts) => {
+                let hosts = hosts.split_whitespace().map(|host| host.parse().unwrap()).collect();
+                planner.set_host_addresses(&cluster, hosts)
             }
-            prop_assert_eq!(planner.desired().state(), &planned(&cluster, &options));
-            prop_assert_eq!(planner.desired().state(), &kernel);
+            None => step(&mut planner, &mut cluster, vec![change(line)]),
+        };
+        carry_out(&mut kernel, &update.operations);
+        assert_eq!(kernel, planned(&cluster, planner.options()));
+        story.push_str(&format!("# {line}\n{}", operations_text(&update.operations)));
+        for (service, check) in update.health_checks {
+            let port = check.map_or("none".to_owned(), |check| check.port.to_string());
+            story.push_str(&format!("health check of {}: {port}\n", service.name));
         }
     }
-
-    #[test]
-    fn planning_again_changes_nothing(changes in prop::collection::vec(any_change(), 1..30)) {
-        let mut planner = Planner::new(Options::default());
-        let mut cluster = Cluster::new(HERE);
-        step(&mut planner, &mut cluster, changes);
-        prop_assert_eq!(planner.rebuild(&cluster), Update::default());
-    }
-
-    #[test]
-    fn the_services_left_out_of_a_rebuild_are_those_that_are_gone(
-        changes in prop::collection::vec(any_change(), 1..30)
-    ) {
-        let mut planner = Planner::new(Options::default());
-        let mut cluster = Cluster::new(HERE);
-        step(&mut planner, &mut cluster, changes);
-        planner.rebuild(&Cluster::new(HERE));
-        prop_assert!(planner.desired().state().is_empty());
-        prop_assert_eq!(planner.desired().services().count(), 0);
-    }
+    expected.assert_eq(&story);
 }
 
 /// The operations of a second step, after a first one.
