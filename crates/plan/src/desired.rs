@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{ObjectKey, Service};
+use model::{Family, ObjectKey, PerFamily, Service};
 
 use crate::{Member, Operation, ServicePlan, State, VirtualServer, VirtualServerKey, difference};
 
@@ -19,6 +19,8 @@ pub struct Desired {
     contributions: HashMap<ObjectKey, Contribution>,
     state: State,
     claims: HashMap<VirtualServerKey, Vec<ObjectKey>>,
+    /// How many virtual servers there are in each family.
+    count: PerFamily<usize>,
     /// How many virtual servers several Services claim.
     contested: usize,
     members: Shares<Member>,
@@ -93,6 +95,11 @@ impl Desired {
         self.claims.get(server).map_or(&[], Vec::as_slice)
     }
 
+    /// How many virtual servers of `family` there are.
+    pub fn virtual_server_count(&self, family: Family) -> usize {
+        *self.count.get(family)
+    }
+
     /// How many virtual servers several Services claim.
     pub fn contested(&self) -> usize {
         self.contested
@@ -149,11 +156,14 @@ impl Desired {
         }
         let seniority = |claimant: &ObjectKey| self.contributions.get(claimant).map(|c| &c.seniority);
         claimants.sort_by(|one, other| seniority(one).cmp(&seniority(other)));
-        let planned = claimants.first().and_then(|first| self.planned(first, &server));
-        match planned.cloned() {
+        let planned = claimants.first().and_then(|first| self.planned(first, &server)).cloned();
+        let count = self.count.get_mut(Family::of(&server.address));
+        *count += usize::from(planned.is_some());
+        let previous = match planned {
             Some(planned) => self.state.virtual_servers.insert(server, planned),
             None => self.state.virtual_servers.remove(&server),
         };
+        *count -= usize::from(previous.is_some());
         self.contested += usize::from(claimants.len() > 1);
         if !claimants.is_empty() {
             self.claims.insert(server, claimants);

@@ -240,7 +240,8 @@ impl<K: Kernel> Daemon<K> {
             let update = self.planner.without_scheduler(&self.cluster, scheduler);
             self.tell(update, &mut Planned::default());
         }
-        let draining = self.dataplane.draining() > 0;
+        let draining = self.dataplane.draining();
+        self.outlets.count(&self.planner, draining, report.forgotten_flows);
         if !report.missing_schedulers.is_empty() {
             self.pacer.audit_now();
         }
@@ -248,7 +249,7 @@ impl<K: Kernel> Daemon<K> {
             true => self.outlets.health.succeeded(),
             false => self.outlets.health.failed(),
         }
-        self.pacer.done(scope, report.is_complete(), draining, now);
+        self.pacer.done(scope, report.is_complete(), draining > 0, now);
         self.journal.outcome(report, scope);
     }
 }

@@ -1,6 +1,6 @@
 //! The command line. The names and defaults are kube-proxy's wherever it has the flag.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +48,9 @@ pub(crate) struct RunFlags {
     /// The least time between two changes of the kernel; changes that come in between are joined.
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
     pub(crate) ipvs_min_sync_period: Duration,
+    /// Where metrics are served: an address, with port 10249 unless another one follows; nowhere if empty.
+    #[arg(long, value_name = "IP[:PORT]", default_value = "127.0.0.1:10249", value_parser = BindAddress::parse)]
+    pub(crate) metrics_bind_address: BindAddress,
     /// How much is logged: 0 to 3 what an operator needs, 4 and 5 every change, 6 and more everything.
     #[arg(short, long, value_name = "LEVEL", default_value_t = 0)]
     pub(crate) v: u8,
@@ -167,6 +170,10 @@ pub(crate) struct PlanFlags {
     pub(crate) output: OutputFormat,
 }
 
+/// An address to listen on, if any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BindAddress(pub(crate) Option<SocketAddr>);
+
 /// What policy Local means on a node without an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LocalTrafficPolicy {
@@ -192,6 +199,24 @@ pub(crate) enum OutputFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+// === impl BindAddress ===
+
+impl BindAddress {
+    /// The port of kube-proxy's metrics.
+    const METRICS_PORT: u16 = 10249;
+
+    fn parse(text: &str) -> Result<BindAddress, String> {
+        if text.is_empty() {
+            return Ok(BindAddress(None));
+        }
+        let bare = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, BindAddress::METRICS_PORT));
+        let address = text.parse().or_else(|_| bare());
+        address
+            .map(|address| BindAddress(Some(address)))
+            .map_err(|_| format!("{text:?} is no address such as 127.0.0.1 or [::1]:10249"))
+    }
 }
 
 fn scheduler(name: &str) -> Result<Scheduler, String> {

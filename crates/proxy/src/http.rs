@@ -4,7 +4,6 @@
 //! [`HEADER_TIMEOUT`] is closed, idle ones included; one that does not take its answer within
 //! [`WRITE_TIMEOUT`] is reset; a server has at most [`MOST_CONNECTIONS`] at a time, and further ones wait in
 //! the kernel. Bodies of requests are not read.
-#![cfg_attr(not(test), expect(dead_code, reason = "not wired into the daemon yet"))]
 
 use std::convert::Infallible;
 use std::io;
@@ -58,6 +57,7 @@ pub(crate) trait Handler: Clone + Send + Sync + 'static {
 /// A running server. Dropping it closes its port and its connections.
 #[derive(Debug)]
 pub(crate) struct Server {
+    #[cfg(test)]
     address: SocketAddr,
     running: JoinSet<()>,
 }
@@ -106,13 +106,19 @@ impl Server {
             let _context = runtime.enter();
             TcpListener::from_std(open(address).map_err(error)?).map_err(error)?
         };
+        #[cfg(test)]
         let address = listener.local_addr().map_err(error)?;
         let mut running = JoinSet::new();
         running.spawn_on(accept(listener, handler), runtime);
-        Ok(Server { address, running })
+        Ok(Server {
+            #[cfg(test)]
+            address,
+            running,
+        })
     }
 
     /// Where it listens.
+    #[cfg(test)]
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }

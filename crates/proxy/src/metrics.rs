@@ -2,7 +2,6 @@
 //!
 //! Names that begin with `kubeproxy_` are kube-proxy's and mean the same; those that begin with `kubeipvs_` are
 //! ours. To add one: a field in [`Metrics`], and its registration in [`Metrics::new`].
-#![cfg_attr(not(test), expect(dead_code, reason = "not wired into the daemon yet"))]
 
 pub(crate) mod endpoint;
 

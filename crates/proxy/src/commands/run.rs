@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::daemon::{Daemon, Outlets, Periods};
 use crate::flags::{PlanningFlags, RunFlags, SourceFlags};
 use crate::health_checks::{HealthChecks, ProxyHealth};
+use crate::metrics::{self, Metrics};
 use crate::{config, logging};
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
@@ -48,7 +49,12 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
         let changes = open_source(&flags.source, &name).await?;
-        let outlets = open_outlets(&flags.source, &name, &periods).await?;
+        let metrics = Metrics::new();
+        let _metrics_server = flags
+            .metrics_bind_address
+            .0
+            .map(|address| metrics::endpoint::serve(&Handle::current(), address, metrics.clone()));
+        let outlets = open_outlets(&flags.source, &name, &periods, metrics).await?;
         let daemon = Daemon::new(cluster, planner, Dataplane::new(kernel, settings), periods, outlets);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -113,7 +119,12 @@ fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
 }
 
 /// Prepares to tell of the daemon's work.
-async fn open_outlets(flags: &SourceFlags, node_name: &str, periods: &Periods) -> anyhow::Result<Outlets> {
+async fn open_outlets(
+    flags: &SourceFlags,
+    node_name: &str,
+    periods: &Periods,
+    metrics: Metrics,
+) -> anyhow::Result<Outlets> {
     let recorder = match flags.manifests {
         Some(_) => None,
         None => Some(Recorder::start(api_server(flags, node_name)).await?),
@@ -127,7 +138,7 @@ async fn open_outlets(flags: &SourceFlags, node_name: &str, periods: &Periods) -
             }
         })
     };
-    Ok(Outlets { health, health_checks, recorder })
+    Ok(Outlets::new(health, health_checks, metrics, recorder))
 }
 
 /// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it.

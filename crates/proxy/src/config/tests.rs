@@ -41,3 +41,18 @@ fn a_zero_timeout_leaves_the_kernels_value() {
     assert!(names.contains(&"net/netfilter/nf_conntrack_tcp_timeout_established"));
     assert!(!names.contains(&"net/netfilter/nf_conntrack_udp_timeout"));
 }
+
+#[test]
+fn node_port_addresses_are_networks_or_the_word_primary() {
+    let chosen = |flag: &str| node_port_addresses(&flags(&[flag]).planning.nodeport_addresses);
+    assert_eq!(node_port_addresses(&[]).unwrap(), NodePortAddresses::All);
+    assert_eq!(chosen("--nodeport-addresses=primary").unwrap(), NodePortAddresses::Primary);
+    let networks = ["10.0.0.0/8".parse().unwrap(), "fd00::/16".parse().unwrap()];
+    assert_eq!(
+        chosen("--nodeport-addresses=10.1.2.3/8,fd00::/16").unwrap(),
+        NodePortAddresses::Networks(networks.into())
+    );
+    let both = chosen("--nodeport-addresses=primary,10.0.0.0/8").unwrap_err();
+    assert!(both.to_string().contains("not both"), "{both}");
+    assert!(chosen("--nodeport-addresses=10.0.0.1").is_err());
+}

@@ -1,23 +1,28 @@
-//! Where the daemon tells of what it does besides the kernel: health checks and Events.
+//! Where the daemon tells of what it does besides the kernel: health checks, metrics and Events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use model::{Cluster, Family, ObjectKey, PerFamily};
-use plan::{Options, Update, node_ports};
+use plan::{Options, Planner, Policy, Reason, Update, Warning, node_ports};
 use sources::kubernetes::recorder::{Event, EventKind, Recorder, Reference};
 
 use crate::health_checks::{HealthChecks, ListenOn, ProxyHealth};
+use crate::metrics::{GuardedAddress, Metrics};
 
 /// Everything that hears of the daemon's work.
 pub(crate) struct Outlets {
     /// Whether changes reach the kernel in time.
     pub(crate) health: Arc<ProxyHealth>,
     /// The health-check ports of Services.
-    pub(crate) health_checks: HealthChecks,
+    health_checks: HealthChecks,
+    /// What is measured.
+    metrics: Metrics,
     /// Who records Events; nobody without an API server.
-    pub(crate) recorder: Option<Recorder>,
+    recorder: Option<Recorder>,
+    /// The addresses of Services that are not served because they are a node's own.
+    guarded: BTreeMap<ObjectKey, Vec<GuardedAddress>>,
 }
 
 /// Something that a Service asks for and does not get, which its owner should hear of.
@@ -32,9 +37,21 @@ pub(super) struct Complaint {
 // === impl Outlets ===
 
 impl Outlets {
+    pub(crate) fn new(
+        health: Arc<ProxyHealth>,
+        health_checks: HealthChecks,
+        metrics: Metrics,
+        recorder: Option<Recorder>,
+    ) -> Self {
+        Outlets { health, health_checks, metrics, recorder, guarded: BTreeMap::new() }
+    }
+
     /// Passes on what planning found out.
-    pub(super) fn update(&self, update: &Update, complaints: Vec<Complaint>, cluster: &Cluster) {
+    pub(super) fn update(&mut self, update: &Update, complaints: Vec<Complaint>, cluster: &Cluster) {
         self.health_checks.apply(update.health_checks.iter().cloned());
+        for (service, warnings) in &update.warnings {
+            self.note_guarded(service, warnings);
+        }
         let Some(recorder) = &self.recorder else { return };
         for Complaint { service, reason, message } in complaints {
             let uid = cluster.service(&service).and_then(|service| service.uid.clone());
@@ -48,10 +65,51 @@ impl Outlets {
         }
     }
 
+    /// Counts what there is now.
+    pub(super) fn count(&self, planner: &Planner, draining: usize, forgotten_flows: usize) {
+        let metrics = &self.metrics;
+        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        for family in Family::ALL {
+            metrics.virtual_servers.get(family).set(number(planner.desired().virtual_server_count(family)));
+            let without = |policy| number(planner.without_local_endpoint(family, policy));
+            metrics.no_local_endpoints_internal.get(family).set(without(Policy::Internal));
+            metrics.no_local_endpoints_external.get(family).set(without(Policy::External));
+        }
+        metrics.conflicts.set(number(planner.desired().contested()));
+        metrics.draining_real_servers.set(number(draining));
+        metrics.conntrack_deleted_flows.inc_by(u64::try_from(forgotten_flows).unwrap_or(u64::MAX));
+    }
+
+    fn note_guarded(&mut self, service: &ObjectKey, warnings: &[Warning]) {
+        for gone in self.guarded.remove(service).unwrap_or_default() {
+            self.metrics.guarded_addresses.unset(&gone);
+        }
+        let guarded: Vec<GuardedAddress> =
+            warnings.iter().filter_map(|warning| guarded_address(service, &warning.reason)).collect();
+        for address in &guarded {
+            self.metrics.guarded_addresses.set(address);
+        }
+        if !guarded.is_empty() {
+            self.guarded.insert(service.clone(), guarded);
+        }
+    }
+
     /// Serves health checks where node ports are served.
     pub(super) fn listen(&self, cluster: &Cluster, options: &Options) {
         let [v4, v6] = Family::ALL.map(|family| listen_on(family, cluster, options));
         self.health_checks.listen_on(PerFamily { v4, v6 });
+    }
+}
+
+fn guarded_address(service: &ObjectKey, reason: &Reason) -> Option<GuardedAddress> {
+    match reason {
+        Reason::NodeAddress(address, owner) => Some(GuardedAddress {
+            namespace: service.namespace.to_string(),
+            service: service.name.to_string(),
+            address: address.to_string(),
+            owner: owner.to_string(),
+        }),
+        Reason::Scheduling | Reason::PortTaken => None,
     }
 }
 

@@ -1,3 +1,5 @@
+mod outside;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use tokio::sync::mpsc::{self, Sender};
 
 use super::*;
 use crate::health_checks::{HealthChecks, ProxyHealth};
+use crate::metrics::Metrics;
 
 /// A kernel that a test can look into while a daemon uses it.
 #[derive(Clone, Debug)]
@@ -78,6 +81,7 @@ struct Bench {
     kernel: Shared,
     source: Sender<Change>,
     eye: Sender<Sighting>,
+    metrics: Metrics,
 }
 
 impl Bench {
@@ -86,17 +90,18 @@ impl Bench {
         let settings =
             Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
         let periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
+        let metrics = Metrics::new();
         let daemon = Daemon::new(
             Cluster::new("node-a"),
             Planner::new(Options::default()),
             Dataplane::new(kernel.clone(), settings),
             periods,
-            outlets(),
+            outlets(metrics.clone()),
         );
         let (source, changes) = mpsc::channel(16);
         let (eye, sightings) = mpsc::channel(16);
         tokio::spawn(daemon.run(changes, sightings, std::future::pending()));
-        Bench { kernel, source, eye }
+        Bench { kernel, source, eye, metrics }
     }
 
     /// Sends changes and lets the daemon work until it waits again.
@@ -113,10 +118,10 @@ impl Bench {
 }
 
 /// Health checks that nobody asks for, and nobody to record Events.
-fn outlets() -> Outlets {
+fn outlets(metrics: Metrics) -> Outlets {
     let health = Arc::new(ProxyHealth::new(Duration::from_secs(60)));
     let health_checks = HealthChecks::start(&Handle::current(), Arc::clone(&health), |_| {});
-    Outlets { health, health_checks, recorder: None }
+    Outlets::new(health, health_checks, metrics, None)
 }
 
 /// With the clock stopped this returns when nothing is left to do but to wait for time.
@@ -262,7 +267,7 @@ async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
             Planner::new(Options::default()),
             Dataplane::new(FakeKernel::new(), settings),
             Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-            outlets(),
+            outlets(Metrics::new()),
         )
     };
     let blind = || mpsc::channel(1).1;

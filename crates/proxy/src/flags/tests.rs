@@ -55,3 +55,13 @@ fn mistakes_are_named_with_what_would_be_right() {
     assert!(error(&["--cluster-cidr=10.244.0.0"]).contains("invalid IP address syntax"));
     assert!(error(&["--manifests=a", "--kubeconfig=b"]).contains("cannot be used with"));
 }
+
+#[test]
+fn metrics_are_served_on_an_address_with_or_without_a_port_or_nowhere() {
+    let address = |text: &str| run_flags(&[text]).metrics_bind_address.0.map(|address| address.to_string());
+    assert_eq!(run_flags(&[]).metrics_bind_address.0.unwrap().to_string(), "127.0.0.1:10249");
+    assert_eq!(address("--metrics-bind-address=0.0.0.0").as_deref(), Some("0.0.0.0:10249"));
+    assert_eq!(address("--metrics-bind-address=[::1]:9000").as_deref(), Some("[::1]:9000"));
+    assert_eq!(address("--metrics-bind-address="), None);
+    assert!(error(&["--metrics-bind-address=localhost"]).contains("is no address"));
+}

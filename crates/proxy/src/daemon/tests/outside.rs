@@ -1,0 +1,109 @@
+//! What reaches a Service from outside, and what depends on the machine's own addresses.
+
+use super::*;
+
+fn with(change: Change, edit: impl FnOnce(&mut Service)) -> Change {
+    let Change::ServiceApplied(mut service) = change else { panic!("no Service") };
+    edit(&mut service);
+    Change::ServiceApplied(service)
+}
+
+fn with_node_port(name: &str, ip: &str, port: u16) -> Change {
+    with(service(name, ip, None), |service| {
+        service.kind = ServiceKind::NodePort;
+        service.ports[0].node_port = Some(port);
+    })
+}
+
+fn with_external_ip(name: &str, ip: &str, external: &str) -> Change {
+    with(service(name, ip, None), |service| service.external_ips.push(external.parse().unwrap()))
+}
+
+fn kernel_with(addresses: &[&str]) -> FakeKernel {
+    let mut kernel = FakeKernel::new();
+    kernel.host_addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
+    kernel
+}
+
+impl Bench {
+    async fn has_addresses(&self, addresses: &[&str]) {
+        self.kernel.with(|kernel| kernel.host_addresses = kernel_with(addresses).host_addresses);
+        self.eye.send(Sighting::HostAddresses).await.unwrap();
+        settle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn node_ports_follow_the_addresses_of_the_machine() {
+    let bench = Bench::start(kernel_with(&["192.0.2.1"]));
+    bench.tell([with_node_port("web", "10.96.0.1", 30080), slice("web", &[1])]).await;
+    bench.tell(synced()).await;
+    bench.kernel.with(FakeKernel::take_log);
+
+    bench.has_addresses(&["192.0.2.1", "192.0.2.2"]).await;
+    let added = "add virtual server 192.0.2.2:30080/TCP\n\
+                 add real server 10.0.0.1:8080 to 192.0.2.2:30080/TCP\n";
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), added);
+
+    bench.has_addresses(&["192.0.2.2"]).await;
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), "remove virtual server 192.0.2.1:30080/TCP\n");
+    bench.has_addresses(&["192.0.2.2"]).await;
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_address_that_comes_to_an_interface_leaves_the_dummy_and_returns_with_it() {
+    let bench = Bench::start(kernel_with(&[]));
+    bench.tell([with_external_ip("web", "10.96.0.1", "192.0.2.7")]).await;
+    bench.tell(synced()).await;
+    bench.kernel.with(FakeKernel::take_log);
+    bench.has_addresses(&["192.0.2.7"]).await;
+    let unbound = "unbind 192.0.2.7 from kube-ipvs0\nremove set entry KUBE-IPVS-IPS 192.0.2.7\n";
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), unbound);
+    bench.has_addresses(&[]).await;
+    let bound = "add set entry KUBE-IPVS-IPS 192.0.2.7\nbind 192.0.2.7 to kube-ipvs0\n";
+    assert_eq!(bench.kernel.with(FakeKernel::take_log), bound);
+}
+
+fn node(name: &str, address: &str) -> Change {
+    Change::NodeApplied(model::Node {
+        internal_addresses: vec![address.parse().unwrap()],
+        ..model::Node::named(name)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_nodes_address_is_left_to_it_and_counted() {
+    let bench = Bench::start(kernel_with(&[]));
+    bench.tell([with_external_ip("web", "10.96.0.1", "192.0.2.7")]).await;
+    bench.tell(synced()).await;
+    assert!(bench.virtual_servers().contains("192.0.2.7:80"));
+    bench.tell([node("node-b", "192.0.2.7")]).await;
+    assert!(!bench.virtual_servers().contains("192.0.2.7"));
+    assert!(bench.virtual_servers().contains("10.96.0.1:80"));
+    let mark = "kubeipvs_guarded_addresses{namespace=\"shop\",service=\"web\",address=\"192.0.2.7\",owner=\"node node-b\"} 1";
+    assert!(bench.metrics.text().unwrap().contains(mark));
+
+    bench.tell([Change::NodeRemoved("node-b".into())]).await;
+    assert!(bench.virtual_servers().contains("192.0.2.7:80"));
+    assert!(!bench.metrics.text().unwrap().contains("kubeipvs_guarded_addresses{"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_there_is_is_counted() {
+    let bench = Bench::start(kernel_with(&[]));
+    bench.tell([with_external_ip("web", "10.96.0.1", "192.0.2.7")]).await;
+    bench.tell([with_external_ip("api", "10.96.0.2", "192.0.2.7")]).await;
+    let keeps_local = |service: &mut Service| service.internal_policy = TrafficPolicy::Local;
+    bench.tell([with(service("near", "10.96.0.3", None), keeps_local), slice("near", &[1])]).await;
+    bench.tell(synced()).await;
+    let text = bench.metrics.text().unwrap();
+    for line in [
+        "kubeipvs_virtual_servers{family=\"IPv4\"} 4",
+        "kubeipvs_virtual_servers{family=\"IPv6\"} 0",
+        "kubeipvs_conflicts 1",
+        "kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy=\"internal\",ip_family=\"IPv4\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} is not in {text}");
+    }
+}
