@@ -1,3 +1,5 @@
+mod upstream_scenarios;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -103,3 +103,14 @@ fn primary_of_an_unknown_node_means_every_address() {
     };
     assert_eq!(addresses(Family::V4, &options, None), ["10.1.0.5".parse::<IpAddr>().unwrap()]);
 }
+
+/// Upstream's `TestIpIsValidForSet`: of IPv4 only loopback addresses are out, and those the options never hold.
+#[test]
+fn link_local_addresses_of_ipv4_serve() {
+    let options = Options {
+        host_addresses: ["169.254.0.1".parse().unwrap(), "fe80::1".parse().unwrap()].into(),
+        ..Options::default()
+    };
+    assert_eq!(addresses(Family::V4, &options, None), ["169.254.0.1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(addresses(Family::V6, &options, None), [] as [IpAddr; 0]);
+}
