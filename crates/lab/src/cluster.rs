@@ -128,6 +128,16 @@ impl Cluster {
         pods
     }
 
+    /// The network and the addresses of a node, a pod or a host by its name, such as `node-1`.
+    pub fn find(&self, name: &str) -> Option<(&Namespace, Addresses)> {
+        let nodes = self.nodes.iter().map(|node| (&node.name, &node.namespace, node.addresses));
+        let hosts = self.hosts.iter().map(|host| (&host.name, &host.namespace, host.addresses));
+        let pods = self.nodes.iter().flat_map(|node| &node.pods);
+        let pods = pods.map(|pod| (&pod.name, &pod.namespace, pod.addresses));
+        let mut all = nodes.chain(hosts).chain(pods);
+        all.find(|(own, ..)| *own == name).map(|(_, namespace, addresses)| (namespace, addresses))
+    }
+
     /// A pod by its name.
     pub fn pod(&self, name: &str) -> Option<&Pod> {
         self.nodes.iter().flat_map(|node| &node.pods).find(|pod| pod.name == name)
@@ -262,11 +272,20 @@ impl Host {
     /// # Errors
     /// If `ip` fails.
     pub fn route_services_via(&self, node: &Node) -> Result<(), Error> {
-        let routes: Vec<String> = addresses::SERVICE_CIDRS
-            .into_iter()
-            .zip(node.addresses.both())
-            .map(|(network, via)| format!("route replace {network} via {via}"))
-            .collect();
+        self.route_via(&addresses::SERVICE_CIDRS, node)
+    }
+
+    /// Sends what is for some networks or addresses of either family to a node, such as a load balancer's address.
+    ///
+    /// # Errors
+    /// If `ip` fails.
+    pub fn route_via(&self, networks: &[impl AsRef<str>], node: &Node) -> Result<(), Error> {
+        let [v4, v6] = node.addresses.both();
+        let route = |network: &str| {
+            let via = if network.contains(':') { v6 } else { v4 };
+            format!("route replace {network} via {via}")
+        };
+        let routes: Vec<String> = networks.iter().map(|network| route(network.as_ref())).collect();
         self.namespace.ip(routes.iter().map(String::as_str))
     }
 }

@@ -5,6 +5,7 @@
 
 mod client;
 mod download;
+mod http;
 mod server;
 mod socket;
 
@@ -13,6 +14,7 @@ use std::str::FromStr;
 
 pub use client::{Answer, Client, Failure, Spread};
 pub use download::Download;
+pub use http::{HttpAnswer, get};
 pub use server::Server;
 
 /// A transport protocol of Services.

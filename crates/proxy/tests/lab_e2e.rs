@@ -21,6 +21,7 @@ mod restart;
 #[path = "lab_e2e/schedulers.rs"]
 mod schedulers;
 #[path = "support/support.rs"]
+#[allow(dead_code, reason = "other tests share it")]
 mod support;
 #[path = "lab_e2e/takeover.rs"]
 mod takeover;

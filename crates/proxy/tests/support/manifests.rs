@@ -4,10 +4,13 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
-use lab::cluster::addresses::Addresses;
 use lab::traffic::Protocol;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tempfile::TempDir;
+
+pub(crate) use self::slice::{Condition, Endpoint, Slice};
+
+mod slice;
 
 /// A folder of manifests. It is removed when this is dropped.
 pub(crate) struct Manifests {
@@ -19,35 +22,25 @@ pub(crate) struct Manifests {
 pub(crate) struct Service {
     name: String,
     number: u16,
-    protocols: Vec<Protocol>,
-    annotations: Vec<(String, String)>,
-    affinity: Option<u32>,
+    ports: Vec<Port>,
+    annotations: Map<String, Value>,
+    labels: Map<String, Value>,
+    /// Fields of the spec beside those that a cluster IP needs.
+    spec: Map<String, Value>,
+    /// Addresses of a load balancer's ingress.
+    ingress: Vec<Value>,
     slices: Vec<Slice>,
 }
 
-/// Some endpoints of a Service: one EndpointSlice for each family.
+/// A port of a Service.
 #[derive(Clone)]
-struct Slice {
-    weight: Option<u32>,
-    endpoints: Vec<Endpoint>,
-}
-
-/// A pod as an EndpointSlice lists it.
-#[derive(Clone)]
-pub(crate) struct Endpoint {
-    pub(crate) pod: String,
-    pub(crate) node: String,
-    pub(crate) addresses: Addresses,
-    pub(crate) zone: Option<&'static str>,
-    pub(crate) condition: Condition,
-}
-
-/// What an EndpointSlice says of a pod.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Condition {
-    Ready,
-    Unready,
-    Terminating,
+pub(crate) struct Port {
+    pub(crate) name: String,
+    pub(crate) protocol: Protocol,
+    pub(crate) number: u16,
+    /// What the pods listen on, unless a slice says otherwise.
+    pub(crate) target: u16,
+    pub(crate) node_port: Option<u16>,
 }
 
 // === impl Manifests ===
@@ -73,6 +66,11 @@ impl Manifests {
         fs::rename(&unfinished, self.folder.path().join(file)).unwrap();
     }
 
+    /// Takes a Service and its slices away.
+    pub(crate) fn delete(&self, service: &Service) {
+        self.remove(&format!("{}.json", service.name));
+    }
+
     pub(crate) fn remove(&self, file: &str) {
         fs::remove_file(self.folder.path().join(file)).unwrap();
     }
@@ -86,37 +84,81 @@ impl Service {
         Service {
             name: name.to_owned(),
             number,
-            protocols: vec![Protocol::Tcp],
-            annotations: Vec::new(),
-            affinity: None,
+            ports: vec![Port::of(Protocol::Tcp)],
+            annotations: Map::new(),
+            labels: Map::new(),
+            spec: Map::new(),
+            ingress: Vec::new(),
             slices: Vec::new(),
         }
     }
 
-    pub(crate) fn protocols(mut self, protocols: &[Protocol]) -> Service {
-        self.protocols = protocols.to_vec();
+    /// The usual port of each protocol, and no others.
+    pub(crate) fn protocols(self, protocols: &[Protocol]) -> Service {
+        self.ports(protocols.iter().copied().map(Port::of))
+    }
+
+    /// These ports, and no others.
+    pub(crate) fn ports(mut self, ports: impl IntoIterator<Item = Port>) -> Service {
+        self.ports = ports.into_iter().collect();
         self
     }
 
     /// Adds the annotation `kube-ipvs.io/<key>`.
     pub(crate) fn annotate(mut self, key: &str, value: &str) -> Service {
-        self.annotations.push((format!("kube-ipvs.io/{key}"), value.to_owned()));
+        self.annotations.insert(format!("kube-ipvs.io/{key}"), json!(value));
+        self
+    }
+
+    pub(crate) fn label(mut self, key: &str, value: &str) -> Service {
+        self.labels.insert(key.to_owned(), json!(value));
+        self
+    }
+
+    /// Sets fields of the spec, as `{ "type": "NodePort", "externalTrafficPolicy": "Local" }`; null takes one away.
+    pub(crate) fn spec(mut self, fields: Value) -> Service {
+        let Value::Object(fields) = fields else { panic!("{fields} is no object") };
+        self.spec.extend(fields);
         self
     }
 
     /// Clients keep their pod until they have been silent for some seconds.
-    pub(crate) fn affinity(mut self, seconds: u32) -> Service {
-        self.affinity = Some(seconds);
+    pub(crate) fn affinity(self, seconds: u32) -> Service {
+        self.spec(json!({
+            "sessionAffinity": "ClientIP",
+            "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": seconds } },
+        }))
+    }
+
+    /// A load balancer has given the Service these addresses, and delivers what is for them as it is (`ipMode: VIP`).
+    pub(crate) fn load_balancer(self, addresses: &[IpAddr]) -> Service {
+        let ingress = addresses.iter().map(|ip| json!({ "ip": ip, "ipMode": "VIP" })).collect();
+        self.spec(json!({ "type": "LoadBalancer" })).ingress(ingress)
+    }
+
+    /// What the status says of the load balancer.
+    pub(crate) fn ingress(mut self, ingress: Vec<Value>) -> Service {
+        self.ingress = ingress;
         self
     }
 
-    pub(crate) fn slice(mut self, endpoints: Vec<Endpoint>) -> Service {
-        self.slices.push(Slice { weight: None, endpoints });
+    /// Adds a slice whose ports are the Service's.
+    pub(crate) fn slice(self, endpoints: Vec<Endpoint>) -> Service {
+        self.add(Slice::of(endpoints))
+    }
+
+    pub(crate) fn weighted_slice(self, weight: u32, endpoints: Vec<Endpoint>) -> Service {
+        self.add(Slice { weight: Some(weight), ..Slice::of(endpoints) })
+    }
+
+    pub(crate) fn add(mut self, slice: Slice) -> Service {
+        self.slices.push(slice);
         self
     }
 
-    pub(crate) fn weighted_slice(mut self, weight: u32, endpoints: Vec<Endpoint>) -> Service {
-        self.slices.push(Slice { weight: Some(weight), endpoints });
+    /// The same without any endpoint.
+    pub(crate) fn without_slices(mut self) -> Service {
+        self.slices.clear();
         self
     }
 
@@ -133,6 +175,10 @@ impl Service {
         self
     }
 
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(crate) fn ips(&self) -> [IpAddr; 2] {
         let [high, low] = self.number.to_be_bytes();
         [
@@ -141,10 +187,14 @@ impl Service {
         ]
     }
 
-    /// Where clients find it, IPv4 first.
-    pub(crate) fn addresses(&self, protocol: Protocol) -> [SocketAddr; 2] {
-        let (port, _) = ports(protocol);
+    /// Where clients find a port of its, IPv4 first.
+    pub(crate) fn at(&self, port: u16) -> [SocketAddr; 2] {
         self.ips().map(|ip| SocketAddr::new(ip, port))
+    }
+
+    /// Where clients find it at its usual port, IPv4 first.
+    pub(crate) fn addresses(&self, protocol: Protocol) -> [SocketAddr; 2] {
+        self.at(ports(protocol).0)
     }
 
     /// Where clients find it over TCP and IPv4.
@@ -162,82 +212,69 @@ impl Service {
         let mut items = vec![self.service()];
         for (number, slice) in self.slices.iter().enumerate() {
             for (family, name) in ["IPv4", "IPv6"].into_iter().enumerate() {
-                items.push(self.endpoint_slice(slice, number, family, name));
+                items.push(slice.manifest(&self.name, &self.ports, number, family, name));
             }
         }
         items
     }
 
     fn service(&self) -> Value {
-        let ports: Vec<_> = self.ports(|(port, target)| json!({ "port": port, "targetPort": target }));
-        let annotations: serde_json::Map<_, _> =
-            self.annotations.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
         let mut spec = json!({
             "type": "ClusterIP",
             "clusterIP": self.ips()[0],
             "clusterIPs": self.ips(),
             "ipFamilies": ["IPv4", "IPv6"],
-            "ports": ports,
+            "ports": self.ports.iter().map(Port::manifest).collect::<Vec<_>>(),
         });
-        if let Some(seconds) = self.affinity {
-            spec["sessionAffinity"] = json!("ClientIP");
-            spec["sessionAffinityConfig"] = json!({ "clientIP": { "timeoutSeconds": seconds } });
-        }
-        let metadata = json!({ "name": self.name, "namespace": "test", "annotations": annotations });
-        json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec })
-    }
-
-    fn endpoint_slice(&self, slice: &Slice, number: usize, family: usize, address_type: &str) -> Value {
-        let endpoints: Vec<_> = slice.endpoints.iter().map(|endpoint| endpoint.manifest(family)).collect();
-        let ports: Vec<_> = self.ports(|(_, target)| json!({ "port": target }));
-        let mut metadata = json!({
-            "name": format!("{}-{number}-{}", self.name, address_type.to_lowercase()),
-            "namespace": "test",
-            "labels": { "kubernetes.io/service-name": self.name },
-        });
-        if let Some(weight) = slice.weight {
-            metadata["annotations"] = json!({ "kube-ipvs.io/weight": weight.to_string() });
+        for (field, value) in &self.spec {
+            spec[field] = value.clone();
         }
         json!({
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": metadata,
-            "addressType": address_type,
-            "ports": ports,
-            "endpoints": endpoints,
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {
+                "name": self.name,
+                "namespace": "test",
+                "annotations": self.annotations,
+                "labels": self.labels,
+            },
+            "spec": spec,
+            "status": { "loadBalancer": { "ingress": self.ingress } },
         })
-    }
-
-    /// A port for each protocol, with the protocol and its name filled in.
-    fn ports(&self, numbers: impl Fn((u16, u16)) -> Value) -> Vec<Value> {
-        let port = |protocol: &Protocol| {
-            let mut port = numbers(ports(*protocol));
-            port["protocol"] = json!(protocol.to_string());
-            port["name"] = json!(protocol.to_string().to_lowercase());
-            port
-        };
-        self.protocols.iter().map(port).collect()
     }
 }
 
-// === impl Endpoint ===
+// === impl Port ===
 
-impl Endpoint {
-    fn manifest(&self, family: usize) -> Value {
-        let (ready, serving, terminating) = match self.condition {
-            Condition::Ready => (true, true, false),
-            Condition::Unready => (false, false, false),
-            Condition::Terminating => (false, true, true),
-        };
-        let mut endpoint = json!({
-            "addresses": [self.addresses.both()[family]],
-            "nodeName": self.node,
-            "conditions": { "ready": ready, "serving": serving, "terminating": terminating },
+impl Port {
+    /// The usual port of a protocol, named like it.
+    pub(crate) fn of(protocol: Protocol) -> Port {
+        let (number, target) = ports(protocol);
+        let name = protocol.to_string().to_lowercase();
+        Port { name, protocol, number, target, node_port: None }
+    }
+
+    /// A port for TCP.
+    pub(crate) fn named(name: &str, number: u16, target: u16) -> Port {
+        Port { name: name.to_owned(), number, target, ..Port::of(Protocol::Tcp) }
+    }
+
+    pub(crate) fn node_port(mut self, number: u16) -> Port {
+        self.node_port = Some(number);
+        self
+    }
+
+    fn manifest(&self) -> Value {
+        let mut port = json!({
+            "name": self.name,
+            "protocol": self.protocol.to_string(),
+            "port": self.number,
+            "targetPort": self.target,
         });
-        if let Some(zone) = self.zone {
-            endpoint["zone"] = json!(zone);
+        if let Some(node_port) = self.node_port {
+            port["nodePort"] = json!(node_port);
         }
-        endpoint
+        port
     }
 }
 

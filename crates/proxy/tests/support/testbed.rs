@@ -56,11 +56,17 @@ impl Testbed {
     /// Builds a cluster in which every pod serves some protocols.
     #[track_caller]
     pub(crate) fn serving(protocols: &[Protocol]) -> Option<Testbed> {
+        Testbed::sized(Size { nodes: 2, pods_per_node: 2, hosts: 1 }, protocols)
+    }
+
+    /// The same in a cluster of another size.
+    #[track_caller]
+    pub(crate) fn sized(size: Size, protocols: &[Protocol]) -> Option<Testbed> {
         let programs = ["ipset", "ipvsadm", "iptables-save", "ip6tables-save"].map(Need::Program);
         if !require(Need::Ipvs) || !programs.into_iter().all(require) {
             return None;
         }
-        let cluster = Cluster::build(Size { nodes: 2, pods_per_node: 2, hosts: 1 }).unwrap();
+        let cluster = Cluster::build(size).unwrap();
         let serve = |pod: &Pod, protocol| {
             let (_, port) = ports(protocol);
             Server::start(&pod.namespace, &pod.name, protocol, port).unwrap()
@@ -103,6 +109,7 @@ impl Testbed {
             addresses: self.pod(name).addresses,
             zone: None,
             condition: Condition::Ready,
+            hints: None,
         }
     }
 
@@ -117,14 +124,19 @@ impl Testbed {
         self.run_on(self.node(), flags)
     }
 
-    /// Starts kube-ipvs on both nodes and waits until they have programmed their kernels.
+    /// Starts kube-ipvs on every node and waits until they have programmed their kernels.
     #[track_caller]
     pub(crate) fn run_everywhere(&self, flags: &[&str]) -> Vec<Proxy> {
-        self.cluster.nodes.iter().map(|node| self.run_on(node, flags)).collect()
+        let nodes = self.cluster.nodes.iter();
+        let mut proxies: Vec<Proxy> =
+            nodes.map(|node| self.spawn(node, Path::new(KUBE_IPVS), &[], flags)).collect();
+        proxies.iter_mut().for_each(|proxy| proxy.wait_for_log("first sync done"));
+        proxies
     }
 
+    /// Starts kube-ipvs on a node and waits until it has programmed the kernel.
     #[track_caller]
-    fn run_on(&self, node: &Node, flags: &[&str]) -> Proxy {
+    pub(crate) fn run_on(&self, node: &Node, flags: &[&str]) -> Proxy {
         let mut proxy = self.spawn(node, Path::new(KUBE_IPVS), &[], flags);
         proxy.wait_for_log("first sync done");
         proxy

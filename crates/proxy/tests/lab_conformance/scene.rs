@@ -1,0 +1,222 @@
+//! Three nodes with kube-ipvs, and what clients in all places can say of a Service.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use lab::cluster::Size;
+use lab::cluster::addresses::{Addresses, CLUSTER_CIDR};
+use lab::namespace::Namespace;
+use lab::traffic::{self, Answer, Client, Failure, Protocol};
+use lab::wait;
+
+use crate::support::manifests::{Endpoint, Service};
+use crate::support::testbed::{Proxy, Testbed};
+
+/// Where a client is: `pod-2`, `node-1` (a process of the node itself, or a pod on its network) or `host-1` outside.
+pub(crate) type Place = str;
+
+pub(crate) const FLAGS: [&str; 4] =
+    // The limit of tracked connections is the kernel's, and no namespace may change it.
+    ["--cluster-cidr", CLUSTER_CIDR, "--conntrack-max-per-core", "0"];
+
+/// How long a client waits for an answer that should come, and for one that should not.
+const PATIENCE: Duration = Duration::from_secs(3);
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// When a test gives up waiting for a change to be seen. Upstream allows 30 s for endpoints and 2 min for Services.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Three nodes with kube-ipvs on each, and one host outside. With one pod on each node, `pod-2` is on `node-2`; with
+/// two, `pod-1` and `pod-2` are on `node-1`, and so on.
+pub(crate) struct Scene {
+    /// kube-ipvs on `node-1`, `node-2` and `node-3`. (Dropped first, since their logs are the testbed's.)
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) testbed: Testbed,
+}
+
+// === impl Scene ===
+
+impl Scene {
+    /// Builds a cluster whose pods serve the usual ports of some protocols; none if this machine cannot, which is
+    /// counted.
+    #[track_caller]
+    pub(crate) fn build(pods_per_node: u8, protocols: &[Protocol]) -> Option<Scene> {
+        let testbed = Testbed::sized(Size { nodes: 3, pods_per_node, hosts: 1 }, protocols)?;
+        let proxies = testbed.run_everywhere(&FLAGS);
+        Some(Scene { proxies, testbed })
+    }
+
+    pub(crate) fn apply(&self, service: &Service) {
+        self.testbed.manifests.apply(service);
+    }
+
+    pub(crate) fn delete(&self, service: &Service) {
+        self.testbed.manifests.delete(service);
+    }
+
+    /// Ready endpoints for pods on the pods' own network.
+    pub(crate) fn endpoints(&self, pods: &[&str]) -> Vec<Endpoint> {
+        self.testbed.endpoints(pods)
+    }
+
+    /// The endpoint of a pod on its node's network. A server there has to be started in the node's namespace.
+    pub(crate) fn host_network_endpoint(&self, pod: &str, node: &str) -> Endpoint {
+        let addresses = self.addresses(node);
+        let node = node.to_owned();
+        Endpoint { pod: pod.to_owned(), node, addresses, ..self.endpoints(&["pod-1"]).remove(0) }
+    }
+
+    #[track_caller]
+    pub(crate) fn namespace(&self, place: &Place) -> &Namespace {
+        self.testbed.cluster.find(place).unwrap_or_else(|| panic!("{place} is nowhere")).0
+    }
+
+    #[track_caller]
+    pub(crate) fn addresses(&self, place: &Place) -> Addresses {
+        self.testbed.cluster.find(place).unwrap_or_else(|| panic!("{place} is nowhere")).1
+    }
+
+    /// A port of a place, IPv4 first: a node port, for instance.
+    #[track_caller]
+    pub(crate) fn port_of(&self, place: &Place, port: u16) -> [SocketAddr; 2] {
+        at(self.addresses(place).both(), port)
+    }
+
+    /// Lets the host outside send what is for some addresses to a node.
+    pub(crate) fn route_via(&self, node: &str, addresses: &[IpAddr]) {
+        let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+        let nodes = &self.testbed.cluster.nodes;
+        let node = nodes.iter().find(|other| other.name == node).unwrap();
+        self.testbed.cluster.hosts[0].route_via(&addresses, node).unwrap();
+    }
+
+    /// A client who waits for each answer for some seconds.
+    #[track_caller]
+    pub(crate) fn client(&self, from: &Place, protocol: Protocol, to: SocketAddr) -> Client<'_> {
+        Client::new(self.namespace(from), protocol, to).patience(PATIENCE)
+    }
+
+    /// Waits until a client is answered.
+    #[track_caller]
+    pub(crate) fn answer(&self, from: &Place, protocol: Protocol, to: SocketAddr) -> Answer {
+        let mut last = None;
+        wait::until(LIMIT, || {
+            last = Some(self.client(from, protocol, to).ask().unwrap());
+            matches!(last, Some(Ok(_)))
+        });
+        match last {
+            Some(Ok(answer)) => answer,
+            last => panic!("{from} asks {protocol} {to}: {last:?}"),
+        }
+    }
+
+    /// Waits until exactly these servers answer a client, at an address of each family. No request may fail then.
+    #[track_caller]
+    pub(crate) fn served_by(&self, from: &Place, protocol: Protocol, to: [SocketAddr; 2], servers: &[&str]) {
+        let expected: BTreeSet<&str> = servers.iter().copied().collect();
+        for to in to {
+            let mut last = String::new();
+            let is_served = wait::until(LIMIT, || {
+                let spread = self.client(from, protocol, to).ask_many(2 * servers.len() + 1, 1).unwrap();
+                last = spread.to_string();
+                spread.failures.is_empty()
+                    && spread.servers().into_iter().collect::<BTreeSet<_>>() == expected
+            });
+            assert!(is_served, "{from} asks {protocol} {to}: {last}, where {servers:?} should answer");
+        }
+    }
+
+    /// Waits until a server answers a client, and compares the client's address as the server sees it.
+    #[track_caller]
+    pub(crate) fn served_from(
+        &self,
+        from: &Place,
+        protocol: Protocol,
+        to: [SocketAddr; 2],
+        server: &str,
+        source: Addresses,
+    ) {
+        for (to, source) in to.into_iter().zip(source.both()) {
+            self.served_by_one(from, protocol, to, server);
+            let seen = self.answer(from, protocol, to).seen_source.ip();
+            assert_eq!(seen, source, "the source that {server} sees when {from} asks {protocol} {to}");
+        }
+    }
+
+    #[track_caller]
+    fn served_by_one(&self, from: &Place, protocol: Protocol, to: SocketAddr, server: &str) {
+        let mut last = None;
+        let is_served = wait::until(LIMIT, || {
+            last = Some(self.client(from, protocol, to).ask().unwrap());
+            matches!(&last, Some(Ok(answer)) if answer.server == server)
+        });
+        assert!(is_served, "{from} asks {protocol} {to}: {last:?}, where {server} should answer");
+    }
+
+    /// Waits until a client is refused at an address of each family: told so, and not left waiting.
+    #[track_caller]
+    pub(crate) fn refused(&self, from: &Place, protocol: Protocol, to: [SocketAddr; 2]) {
+        self.fails(from, protocol, to, "refused", |failure| *failure == Failure::Refused);
+    }
+
+    /// Waits until a client gets no answer of any kind at an address of each family.
+    #[track_caller]
+    pub(crate) fn silent(&self, from: &Place, protocol: Protocol, to: [SocketAddr; 2]) {
+        self.fails(from, protocol, to, "silence", |failure| *failure == Failure::Timeout);
+    }
+
+    /// Waits until a client is not served at an address of each family, however it is told.
+    #[track_caller]
+    pub(crate) fn unserved(&self, from: &Place, protocol: Protocol, to: [SocketAddr; 2]) {
+        self.fails(from, protocol, to, "no answer", |_| true);
+    }
+
+    /// Waits until two requests in a row fail as they should.
+    #[track_caller]
+    fn fails(
+        &self,
+        from: &Place,
+        protocol: Protocol,
+        to: [SocketAddr; 2],
+        expected: &str,
+        is_expected: impl Fn(&Failure) -> bool,
+    ) {
+        for to in to {
+            let mut last = None;
+            let client = self.client(from, protocol, to).patience(SILENCE);
+            let has_failed = wait::until(LIMIT, || {
+                (0..2).all(|_| {
+                    last = Some(client.ask().unwrap());
+                    matches!(&last, Some(Err(failure)) if is_expected(failure))
+                })
+            });
+            assert!(has_failed, "{from} asks {protocol} {to}: {last:?}, where {expected} is expected");
+        }
+    }
+
+    /// Waits until a health-check node port answers with a status, or with none if it is closed. An address of each
+    /// family.
+    #[track_caller]
+    pub(crate) fn health(&self, from: &Place, to: [SocketAddr; 2], status: Option<u16>) {
+        for to in to {
+            let mut last = None;
+            let is_so = wait::until(LIMIT, || {
+                let answer = traffic::get(self.namespace(from), to, "/healthz").unwrap();
+                let is_so = match (&answer, status) {
+                    (Ok(answer), Some(status)) => answer.status == status,
+                    (Err(failure), None) => *failure == Failure::Refused,
+                    _ => false,
+                };
+                last = Some(answer);
+                is_so
+            });
+            assert!(is_so, "{from} asks http://{to}/healthz: {last:?}, where {status:?} is expected");
+        }
+    }
+}
+
+/// A port of an address of each family.
+pub(crate) fn at(addresses: [IpAddr; 2], port: u16) -> [SocketAddr; 2] {
+    addresses.map(|ip| SocketAddr::new(ip, port))
+}
