@@ -121,29 +121,48 @@ impl Desired {
     }
 
     fn exchange(&mut self, key: &ObjectKey, contribution: Option<Contribution>, before: &mut Before) {
+        let plans = [self.plan(key), contribution.as_ref().map(|contribution| &contribution.plan)];
+        let servers = plans.into_iter().flatten().flat_map(|plan| plan.virtual_servers.keys().copied());
+        let servers: BTreeSet<VirtualServerKey> = servers.collect();
+        let rivals = servers.iter().flat_map(|server| self.claimants(server));
+        let concerned: BTreeSet<ObjectKey> = rivals.chain([key]).cloned().collect();
+        let members: Vec<(ObjectKey, BTreeSet<Member>)> =
+            concerned.into_iter().map(|service| (service.clone(), self.members_of(&service))).collect();
+
         let old = match contribution {
             Some(contribution) => self.contributions.insert(key.clone(), contribution),
             None => self.contributions.remove(key),
         };
-        let nothing = ServicePlan::default();
-        let old = old.as_ref().map_or(&nothing, |contribution| &contribution.plan);
-        let new = self.contributions.get(key).map(|contribution| &contribution.plan);
-        let new = new.unwrap_or(&nothing);
-        self.members.exchange(&mut self.state.members, &old.members, &new.members, &mut before.members);
-        self.addresses.exchange(
-            &mut self.state.addresses,
-            &old.addresses,
-            &new.addresses,
-            &mut before.addresses,
-        );
-        let [old, new] = [old, new].map(|plan| plan.virtual_servers.keys().copied());
-        for server in old.chain(new).collect::<BTreeSet<VirtualServerKey>>() {
+        for server in servers {
             before.claims.entry(server).or_insert_with(|| Claim {
                 claimants: self.claimants(&server).to_vec(),
                 server: self.state.virtual_servers.get(&server).cloned(),
             });
             self.renew_claim(key, server);
         }
+        for (service, old) in members {
+            let new = self.members_of(&service);
+            self.members.exchange(&mut self.state.members, &old, &new, &mut before.members);
+        }
+        let nothing = BTreeSet::new();
+        let [old, new] = [old.as_ref(), self.contributions.get(key)]
+            .map(|contribution| contribution.map_or(&nothing, |contribution| &contribution.plan.addresses));
+        self.addresses.exchange(&mut self.state.addresses, old, new, &mut before.addresses);
+    }
+
+    /// The entries of the Service `key` that count: not those about virtual servers that an older Service has,
+    /// whose traffic they would drop or masquerade.
+    fn members_of(&self, key: &ObjectKey) -> BTreeSet<Member> {
+        let Some(plan) = self.plan(key) else { return BTreeSet::new() };
+        let is_lost =
+            |server: &VirtualServerKey| self.claimants(server).first().is_some_and(|winner| winner != key);
+        let lost: BTreeSet<&VirtualServerKey> =
+            plan.virtual_servers.keys().filter(|server| is_lost(server)).collect();
+        if lost.is_empty() {
+            return plan.members.clone();
+        }
+        let counts = |member: &&Member| member.virtual_server().is_none_or(|server| !lost.contains(&server));
+        plan.members.iter().filter(counts).copied().collect()
     }
 
     /// Puts the Service `key` in or out of line for `server`, as its plan says, and serves who is first.

@@ -122,7 +122,8 @@ impl Planner {
                 let server = self.desired.state().virtual_servers.get(key);
                 state.virtual_servers.extend(server.map(|server| (*key, Arc::clone(server))));
             }
-            state.members.extend(plan.members.iter().copied());
+            let members = plan.members.intersection(&self.desired.state().members);
+            state.members.extend(members.copied());
             state.addresses.extend(plan.addresses.iter().copied());
         }
         state

@@ -296,6 +296,63 @@ fn only_the_contested_port_is_withheld() {
     );
 }
 
+/// Otherwise whoever asks for the address of another Service could close it, or change who is masqueraded.
+#[test]
+fn entries_about_what_a_service_does_not_get_do_not_count() {
+    check(
+        "service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=1
+         service new 10.96.0.2 type=LoadBalancer 80/TCP lb-ip=192.0.2.1 external=Local range=198.51.100.0/24 created=2
+         service third 10.96.0.3 80/TCP 81/TCP external-ip=192.0.2.1 created=3
+         service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=4
+         no-service new",
+        expect![[r#"
+            # service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=1
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipset add KUBE-IPVS-IPS 192.0.2.1
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ipvsadm -A -t 192.0.2.1:80 -s rr
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            + ip addr add 192.0.2.1/32 dev kube-ipvs0
+            # service new 10.96.0.2 type=LoadBalancer 80/TCP lb-ip=192.0.2.1 external=Local range=198.51.100.0/24 created=2
+            + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:80
+            + ipset add KUBE-IPVS-IPS 10.96.0.2
+            + ipvsadm -A -t 10.96.0.2:80 -s rr
+            + ip addr add 10.96.0.2/32 dev kube-ipvs0
+            192.0.2.1:80/TCP goes to old, not to new
+            # service third 10.96.0.3 80/TCP 81/TCP external-ip=192.0.2.1 created=3
+            + ipset add KUBE-CLUSTER-IP 10.96.0.3,tcp:80
+            + ipset add KUBE-CLUSTER-IP 10.96.0.3,tcp:81
+            + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:81
+            + ipset add KUBE-IPVS-IPS 10.96.0.3
+            + ipvsadm -A -t 10.96.0.3:80 -s rr
+            + ipvsadm -A -t 10.96.0.3:81 -s rr
+            + ipvsadm -A -t 192.0.2.1:81 -s rr
+            + ip addr add 10.96.0.3/32 dev kube-ipvs0
+            192.0.2.1:80/TCP goes to old, not to new, third
+            # service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=4
+            + ipset add KUBE-LOAD-BALANCER 192.0.2.1,tcp:80
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
+            + ipset add KUBE-LOAD-BALANCER-SOURCE-CIDR 192.0.2.1,tcp:80,198.51.100.0/24
+            + ipset add KUBE-LOAD-BALANCER-FW 192.0.2.1,tcp:80
+            - ipset del KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
+            192.0.2.1:80/TCP goes to new, not to third, old
+            # no-service new
+            + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
+            - ip addr del 10.96.0.2/32 dev kube-ipvs0
+            - ipvsadm -D -t 10.96.0.2:80
+            - ipset del KUBE-LOAD-BALANCER-FW 192.0.2.1,tcp:80
+            - ipset del KUBE-IPVS-IPS 10.96.0.2
+            - ipset del KUBE-CLUSTER-IP 10.96.0.2,tcp:80
+            - ipset del KUBE-LOAD-BALANCER 192.0.2.1,tcp:80
+            - ipset del KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
+            - ipset del KUBE-LOAD-BALANCER-SOURCE-CIDR 192.0.2.1,tcp:80,198.51.100.0/24
+            192.0.2.1:80/TCP goes to third, not to old
+        "#]],
+    );
+}
+
 #[test]
 fn claimants_stand_in_line() {
     let cluster = cluster(

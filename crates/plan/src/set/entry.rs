@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use model::{Family, Protocol};
 
 use super::{SetId, SetName};
+use crate::VirtualServerKey;
 
 /// An entry of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +61,20 @@ impl Member {
     /// The entry `entry` of the set `name` of `family`.
     pub fn new(name: SetName, family: Family, entry: Entry) -> Self {
         Member { set: SetId::new(name, family), entry }
+    }
+
+    /// The virtual server whose traffic the entry classifies, if it is a single one: an entry of
+    /// `KUBE-LOOP-BACK` names an endpoint, one that is a port holds for many addresses.
+    pub fn virtual_server(&self) -> Option<VirtualServerKey> {
+        match self.entry {
+            _ if self.set.name == SetName::LoopBack => None,
+            Entry::IpPort(address, protocol, port)
+            | Entry::IpPortIp(address, protocol, port, _)
+            | Entry::IpPortNet(address, protocol, port, _) => {
+                Some(VirtualServerKey { address, port, protocol })
+            }
+            Entry::Ip(_) | Entry::Port(_) => None,
+        }
     }
 }
 

@@ -203,6 +203,29 @@ proptest! {
             let counted = kinds().map(|(family, policy)| planner.without_local_endpoint(family, policy));
             prop_assert_eq!(counted.to_vec(), missing(&cluster, planner.options()));
             prop_assert_eq!(planner.desired().contested(), contested(&cluster, planner.options()));
+            for family in Family::ALL {
+                let servers = planner.desired().state().virtual_servers.keys();
+                let count = servers.filter(|server| Family::of(&server.address) == family).count();
+                prop_assert_eq!(planner.desired().virtual_server_count(family), count);
+            }
+        }
+    }
+
+    /// Whoever asks for the address and port of an older Service has no say in what becomes of its traffic.
+    #[test]
+    fn entries_are_those_of_the_service_that_is_served(
+        words in select(&OPTIONS),
+        events in prop::collection::vec(any_event(), 1..20)
+    ) {
+        let mut planner = Planner::new(options(words));
+        let mut cluster = Cluster::new(HERE);
+        for event in events {
+            tell(&mut planner, &mut cluster, event);
+        }
+        let desired = planner.desired();
+        for (server, member) in desired.state().members.iter().filter_map(|m| Some((m.virtual_server()?, m))) {
+            let winner = desired.plan(desired.claimants(&server).first().unwrap()).unwrap();
+            prop_assert!(winner.members.contains(member), "{}", member);
         }
     }
 
