@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use model::Family;
 use netlink::Errno;
 use plan::ownership;
-use plan::{Operation, Options, State, VirtualServerKey, difference};
+use plan::{Operation, Options, Phase, State, VirtualServerKey, difference};
 
 use crate::Error;
 use crate::drain::Drains;
@@ -125,9 +125,7 @@ impl<K: Kernel> Dataplane<K> {
         let (serve, rest): (Vec<Operation>, Vec<Operation>) = operations
             .into_iter()
             .filter_map(|operation| self.with_draining(operation, now, &mut left, &mut report))
-            .partition(|operation| {
-                !matches!(operation, Operation::BindAddress(_)) && !takes_from_service(operation)
-            });
+            .partition(|operation| operation.phase() < Phase::Bind);
         let unserved = self.send(&serve, &mut report);
         let rest: Vec<Operation> = rest
             .into_iter()
@@ -311,11 +309,6 @@ impl<K: Kernel> Dataplane<K> {
             removals.into_iter().map(|(key, real)| Operation::RemoveRealServer(key, real, None)).collect();
         self.send(&removals, report);
     }
-}
-
-/// Whether the operation takes away what earlier ones may still need.
-fn takes_from_service(operation: &Operation) -> bool {
-    operation.removes() && !matches!(operation, Operation::RemoveRealServer(..))
 }
 
 fn is_urgent(operation: &Operation, urgent: &State) -> bool {

@@ -32,6 +32,35 @@ pub enum Operation {
     RemoveMember(Member),
 }
 
+/// The order of operations, which leaves the kernel right at every step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Addresses that lose the policy Local are masqueraded before endpoints of other nodes serve them.
+    Masquerade,
+    /// Entries that let traffic through.
+    Allow,
+    /// Entries that refuse what no other set allows.
+    Refuse,
+    /// Virtual servers that are new or different.
+    VirtualServers,
+    /// Real servers that are new or different.
+    RealServers,
+    /// Real servers that go.
+    WithoutRealServers,
+    /// Addresses that get the policy Local are no longer masqueraded, now that only this node serves them.
+    KeepSource,
+    /// Addresses to bind. What comes before this is there to serve them.
+    Bind,
+    /// Addresses to take off.
+    Unbind,
+    /// Virtual servers that go.
+    WithoutVirtualServers,
+    /// Entries that refused.
+    NoMoreRefuse,
+    /// Entries that let traffic through.
+    NoMoreAllow,
+}
+
 /// The operations that lead from `before` to `after`.
 ///
 /// What is added comes in the order sets, virtual servers, real servers, addresses, so that an address
@@ -79,6 +108,17 @@ fn compare_virtual_server(
     operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real, after.drain_timeout)));
 }
 
+/// Whether the member makes traffic go on without masquerading.
+fn keeps_source(member: &Member) -> bool {
+    matches!(
+        member.set.name,
+        SetName::LoadBalancerLocal
+            | SetName::NodePortLocalTcp
+            | SetName::NodePortLocalUdp
+            | SetName::NodePortLocalSctp
+    )
+}
+
 /// Whether the member refuses what no other set allows, and thus has to come last and to go first: one of the
 /// bound addresses, or of the load-balancer addresses with source ranges.
 fn refuses(member: &Member) -> bool {
@@ -93,19 +133,21 @@ fn find<'a>(sorted: &'a [RealServer], wanted: &RealServer) -> Option<&'a RealSer
 // === impl Operation ===
 
 impl Operation {
-    /// The part of the kernel that the operation is sent to, in the order of sending.
-    pub fn phase(&self) -> u8 {
+    /// Where the operation stands in the order of sending.
+    pub fn phase(&self) -> Phase {
         match self {
-            Operation::AddMember(member) if refuses(member) => 1,
-            Operation::AddMember(_) => 0,
-            Operation::AddVirtualServer(..) | Operation::SetVirtualServer(..) => 2,
-            Operation::AddRealServer(..) | Operation::SetRealServer(..) => 3,
-            Operation::RemoveRealServer(..) => 4,
-            Operation::BindAddress(_) => 5,
-            Operation::UnbindAddress(_) => 6,
-            Operation::RemoveVirtualServer(_) => 7,
-            Operation::RemoveMember(member) if refuses(member) => 8,
-            Operation::RemoveMember(_) => 9,
+            Operation::RemoveMember(member) if keeps_source(member) => Phase::Masquerade,
+            Operation::AddMember(member) if keeps_source(member) => Phase::KeepSource,
+            Operation::AddMember(member) if refuses(member) => Phase::Refuse,
+            Operation::AddMember(_) => Phase::Allow,
+            Operation::AddVirtualServer(..) | Operation::SetVirtualServer(..) => Phase::VirtualServers,
+            Operation::AddRealServer(..) | Operation::SetRealServer(..) => Phase::RealServers,
+            Operation::RemoveRealServer(..) => Phase::WithoutRealServers,
+            Operation::BindAddress(_) => Phase::Bind,
+            Operation::UnbindAddress(_) => Phase::Unbind,
+            Operation::RemoveVirtualServer(_) => Phase::WithoutVirtualServers,
+            Operation::RemoveMember(member) if refuses(member) => Phase::NoMoreRefuse,
+            Operation::RemoveMember(_) => Phase::NoMoreAllow,
         }
     }
 

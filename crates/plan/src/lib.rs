@@ -21,12 +21,12 @@ pub mod state;
 pub mod virtual_server;
 
 pub use desired::{Conflict, Contribution, Desired, Replaced};
-pub use difference::{Operation, difference};
+pub use difference::{Operation, Phase, difference};
 pub use options::{LocalDetector, LocalPolicy, NodePortAddresses, Options};
 pub use planner::{Planner, Update};
 pub use scheduler::{SCHEDULER_FLAG_BITS, Scheduler, SchedulerFlag};
 pub use service_plan::{HealthCheck, Policy, Reason, ServicePlan, Warning, plan_service};
-pub use set::{Entry, HASH_SIZE, MAX_ELEMENTS, Member, SetId, SetName, SetType};
+pub use set::{Entry, HASH_SIZE, Member, SetId, SetName, SetType};
 pub use state::State;
 pub use virtual_server::{RealServer, VirtualServer, VirtualServerConfig, VirtualServerKey};
 

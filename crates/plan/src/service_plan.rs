@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Candidate, Cluster, Family, Selection, Service, ServicePort, Vantage};
+use model::{Candidate, Cluster, Family, Protocol, Selection, Service, ServicePort, Vantage};
 
 use crate::scheduling::Scheduling;
 use crate::{
@@ -70,6 +70,9 @@ pub fn plan_service(service: &Service, cluster: &Cluster, options: &Options) -> 
             plan.add_hairpin_entries(port, family, &selection);
             plan.note_missing_local_endpoints(service, port, family, &selection);
             for path in around.paths(service, port, cluster_ip, &selection) {
+                if !selection.any_usable {
+                    plan.add_refusal(&path, port);
+                }
                 plan.add_path(path, service, port, &scheduling);
             }
         }
@@ -108,31 +111,39 @@ impl ServicePlan {
         }
     }
 
-    fn add_path(&mut self, path: Path<'_>, service: &Service, port: &ServicePort, scheduling: &Scheduling) {
-        let family = Family::of(&path.address);
-        let entries = path.entries.iter().map(|(set, entry)| Member::new(*set, family, *entry));
-        self.members.extend(entries);
-        if path.bound {
-            self.members.insert(Member::new(SetName::IpvsIps, family, Entry::Ip(path.address)));
-            self.addresses.insert(path.address);
+    /// Without any endpoint TCP is refused by a reset.
+    fn add_refusal(&mut self, path: &Path<'_>, port: &ServicePort) {
+        if port.protocol == Protocol::Tcp {
+            let entry = Entry::IpPort(path.address, port.protocol, path.port);
+            self.members.insert(Member::new(SetName::NoEndpoint, Family::of(&path.address), entry));
         }
+    }
+
+    /// Adds a path, unless another one of this Service has its virtual server and leads elsewhere: then what
+    /// would classify its traffic is left out as well.
+    fn add_path(&mut self, path: Path<'_>, service: &Service, port: &ServicePort, scheduling: &Scheduling) {
         let key = VirtualServerKey { address: path.address, port: path.port, protocol: port.protocol };
         let server = virtual_server(path.endpoints, service, scheduling);
         match self.virtual_servers.entry(key) {
             btree_map::Entry::Vacant(vacant) => {
                 vacant.insert(Arc::new(server));
             }
-            // Nothing is lost if both ways lead to the same endpoints, such as an external IP that is also
-            // the load balancer's.
             btree_map::Entry::Occupied(taken) if **taken.get() == server => {}
-            btree_map::Entry::Occupied(_) => self.warnings.push(Warning::new(
-                Reason::PortTaken,
-                format!(
+            btree_map::Entry::Occupied(_) => {
+                let message = format!(
                     "port {:?}: {key} is already taken by another port or address of this Service, which \
                      keeps it",
                     port.name
-                ),
-            )),
+                );
+                return self.warnings.push(Warning::new(Reason::PortTaken, message));
+            }
+        }
+        let family = Family::of(&path.address);
+        let entries = path.entries.iter().map(|(set, entry)| Member::new(*set, family, *entry));
+        self.members.extend(entries);
+        if path.bound {
+            self.members.insert(Member::new(SetName::IpvsIps, family, Entry::Ip(path.address)));
+            self.addresses.insert(path.address);
         }
     }
 }

@@ -24,8 +24,6 @@ const LONGEST_NAME: usize = 31;
 
 /// `hashsize` with which hash sets are created, as kube-proxy does.
 pub const HASH_SIZE: u32 = 1024;
-/// `maxelem` with which hash sets are created, as kube-proxy does.
-pub const MAX_ELEMENTS: u32 = 65536;
 
 // === impl SetId ===
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::Family;
 use netlink::ipset::{self, Ipset, SetHeader, SetSpec};
-use plan::{HASH_SIZE, MAX_ELEMENTS, Member, SetId, SetType, State};
+use plan::{HASH_SIZE, Member, SetId, SetType, State};
 
 use super::convert;
 use crate::Error;
@@ -79,5 +79,6 @@ fn spec(set: SetId) -> SetSpec {
         Family::V4 => ipset::Family::Inet,
         Family::V6 => ipset::Family::Inet6,
     };
-    SetSpec { name: set.to_string(), kind, family, hash_size: HASH_SIZE, max_elements: MAX_ELEMENTS }
+    let max_elements = set.name.max_elements();
+    SetSpec { name: set.to_string(), kind, family, hash_size: HASH_SIZE, max_elements }
 }

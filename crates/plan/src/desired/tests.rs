@@ -49,20 +49,24 @@ fn an_address_of_two_services_stays_until_both_are_gone() {
         expect![[r#"
             # service web 10.96.0.1 80/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
             # service api 10.96.0.1 81/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             + ipvsadm -A -t 10.96.0.1:81 -s rr
             # no-service web
             - ipvsadm -D -t 10.96.0.1:80
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             # no-service api
             - ip addr del 10.96.0.1/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:81
             - ipset del KUBE-IPVS-IPS 10.96.0.1
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
         "#]],
     );
 }
@@ -79,22 +83,28 @@ fn an_endpoint_behind_two_services_stays_until_neither_has_it() {
         expect![[r#"
             # service web 10.96.0.1 80/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
             # service api 10.96.0.2 80/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.2
             + ipvsadm -A -t 10.96.0.2:80 -s rr
             + ip addr add 10.96.0.2/32 dev kube-ipvs0
             # slice web-1 web 8080/TCP 10.244.1.5@n1
             + ipset add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             + ipvsadm -a -t 10.96.0.1:80 -r 10.244.1.5:8080 -m -w 1
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             # slice api-1 api 8080/TCP 10.244.1.5@n1
             + ipvsadm -a -t 10.96.0.2:80 -r 10.244.1.5:8080 -m -w 1
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             # no-slice web-1
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             - ipvsadm -d -t 10.96.0.1:80 -r 10.244.1.5:8080
             # no-slice api-1
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             - ipvsadm -d -t 10.96.0.2:80 -r 10.244.1.5:8080
             - ipset del KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
         "#]],
@@ -113,30 +123,37 @@ fn three_owners_are_counted() {
         expect![[r#"
             # service a 10.96.0.1 80/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
             # service b 10.96.0.1 81/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             + ipvsadm -A -t 10.96.0.1:81 -s rr
             # service c 10.96.0.1 82/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:82
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:82
             + ipvsadm -A -t 10.96.0.1:82 -s rr
             # service b 10.96.0.2 81/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:81
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.2,tcp:81
             + ipset add KUBE-IPVS-IPS 10.96.0.2
             + ipvsadm -A -t 10.96.0.2:81 -s rr
             + ip addr add 10.96.0.2/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:81
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:81
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             # no-service a
             - ipvsadm -D -t 10.96.0.1:80
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             # no-service c
             - ip addr del 10.96.0.1/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:82
             - ipset del KUBE-IPVS-IPS 10.96.0.1
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:82
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:82
         "#]],
     );
 }
@@ -150,6 +167,7 @@ fn the_older_service_wins() {
         expect![[r#"
             # service young 10.96.0.1 80/TCP created=20 scheduler=lc
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s lc
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
@@ -171,6 +189,7 @@ fn of_services_of_one_age_the_first_by_name_wins() {
         expect![[r#"
             # service b/web 10.96.0.1 80/TCP created=10
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
@@ -197,11 +216,13 @@ fn the_next_in_line_takes_over_in_place() {
         expect![[r#"
             # service first 10.96.0.1 80/TCP created=1
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
             # slice first-1 first 8080/TCP 10.244.2.1@n2
             + ipvsadm -a -t 10.96.0.1:80 -r 10.244.2.1:8080 -m -w 1
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             # service second 10.96.0.1 80/TCP created=2 affinity=60
             10.96.0.1:80/TCP goes to first, not to second
             # slice second-1 second 8080/TCP 10.244.2.2@n2
@@ -214,6 +235,7 @@ fn the_next_in_line_takes_over_in_place() {
             10.96.0.1:80/TCP goes to second, not to third
             # service second 10.96.0.9 80/TCP created=2
             + ipset add KUBE-CLUSTER-IP 10.96.0.9,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.9
             ~ ipvsadm -E -t 10.96.0.1:80 -s rr
             + ipvsadm -A -t 10.96.0.9:80 -s rr
@@ -226,6 +248,7 @@ fn the_next_in_line_takes_over_in_place() {
             - ipvsadm -D -t 10.96.0.1:80
             - ipset del KUBE-IPVS-IPS 10.96.0.1
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
         "#]],
     );
 }
@@ -241,6 +264,7 @@ fn what_the_loser_does_changes_nothing() {
         expect![[r#"
             # service winner 10.96.0.1 80/TCP created=1
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
@@ -263,6 +287,7 @@ fn a_service_that_was_made_anew_goes_to_the_end_of_the_line() {
         expect![[r#"
             # service a 10.96.0.1 80/TCP created=1
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
@@ -283,12 +308,14 @@ fn only_the_contested_port_is_withheld() {
         expect![[r#"
             # service first 10.96.0.1 http:80/TCP created=1
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
             + ip addr add 10.96.0.1/32 dev kube-ipvs0
             # service second 10.96.0.1 http:80/TCP dns:80/UDP https:443/TCP created=2
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:443
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,udp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:443
             + ipvsadm -A -u 10.96.0.1:80 -s rr
             + ipvsadm -A -t 10.96.0.1:443 -s rr
             10.96.0.1:80/TCP goes to first, not to second
@@ -309,6 +336,8 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             # service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=1
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
             + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 192.0.2.1,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipset add KUBE-IPVS-IPS 192.0.2.1
             + ipvsadm -A -t 10.96.0.1:80 -s rr
@@ -317,6 +346,7 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             + ip addr add 192.0.2.1/32 dev kube-ipvs0
             # service new 10.96.0.2 type=LoadBalancer 80/TCP lb-ip=192.0.2.1 external=Local range=198.51.100.0/24 created=2
             + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             + ipset add KUBE-IPVS-IPS 10.96.0.2
             + ipvsadm -A -t 10.96.0.2:80 -s rr
             + ip addr add 10.96.0.2/32 dev kube-ipvs0
@@ -325,6 +355,9 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             + ipset add KUBE-CLUSTER-IP 10.96.0.3,tcp:80
             + ipset add KUBE-CLUSTER-IP 10.96.0.3,tcp:81
             + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:81
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.3,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.3,tcp:81
+            + ipset add KUBE-NO-ENDPOINT 192.0.2.1,tcp:81
             + ipset add KUBE-IPVS-IPS 10.96.0.3
             + ipvsadm -A -t 10.96.0.3:80 -s rr
             + ipvsadm -A -t 10.96.0.3:81 -s rr
@@ -333,12 +366,13 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             192.0.2.1:80/TCP goes to old, not to new, third
             # service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=4
             + ipset add KUBE-LOAD-BALANCER 192.0.2.1,tcp:80
-            + ipset add KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             + ipset add KUBE-LOAD-BALANCER-SOURCE-CIDR 192.0.2.1,tcp:80,198.51.100.0/24
             + ipset add KUBE-LOAD-BALANCER-FW 192.0.2.1,tcp:80
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             - ipset del KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
             192.0.2.1:80/TCP goes to new, not to third, old
             # no-service new
+            - ipset del KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
             - ip addr del 10.96.0.2/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.2:80
@@ -346,8 +380,8 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             - ipset del KUBE-IPVS-IPS 10.96.0.2
             - ipset del KUBE-CLUSTER-IP 10.96.0.2,tcp:80
             - ipset del KUBE-LOAD-BALANCER 192.0.2.1,tcp:80
-            - ipset del KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             - ipset del KUBE-LOAD-BALANCER-SOURCE-CIDR 192.0.2.1,tcp:80,198.51.100.0/24
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             192.0.2.1:80/TCP goes to third, not to old
         "#]],
     );

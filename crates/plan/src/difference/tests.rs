@@ -207,6 +207,7 @@ fn operations_name_their_element_and_their_virtual_server() {
         10.96.0.9:81/TCP: remove virtual server 10.96.0.9:81/TCP
         -: remove set entry KUBE-IPVS-IPS 10.96.0.9
         -: remove set entry KUBE-CLUSTER-IP 10.96.0.9,tcp:81
+        -: remove set entry KUBE-NO-ENDPOINT 10.96.0.9,tcp:81
     "#]]
     .assert_eq(&lines.collect::<String>());
 }

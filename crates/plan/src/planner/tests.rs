@@ -181,6 +181,7 @@ fn the_control_plane_and_name_resolution_are_urgent() {
         -A -u 10.96.0.10:53 -s rr
         add KUBE-CLUSTER-IP 10.96.0.1,tcp:443
         add KUBE-CLUSTER-IP 10.96.0.10,udp:53
+        add KUBE-NO-ENDPOINT 10.96.0.1,tcp:443
         add KUBE-IPVS-IPS 10.96.0.1
         add KUBE-IPVS-IPS 10.96.0.10
         bound: 10.96.0.1 10.96.0.10

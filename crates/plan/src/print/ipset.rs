@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use model::Family;
 
-use crate::{HASH_SIZE, MAX_ELEMENTS, Options, SetId, SetType, State};
+use crate::{HASH_SIZE, Options, SetId, SetType, State};
 
 /// The sets of the served families as `ipset save` prints them, without the seeds that differ every time.
 pub fn ipset_save(state: &State, options: &Options) -> String {
@@ -25,5 +25,6 @@ fn creation(set: SetId) -> String {
         Family::V4 => "inet",
         Family::V6 => "inet6",
     };
-    format!("{set} {set_type} family {family} hashsize {HASH_SIZE} maxelem {MAX_ELEMENTS}")
+    let most = set.name.max_elements();
+    format!("{set} {set_type} family {family} hashsize {HASH_SIZE} maxelem {most}")
 }

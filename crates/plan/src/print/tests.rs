@@ -65,7 +65,8 @@ fn the_worked_example_as_text() {
         create KUBE-NODE-PORT-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-NODE-PORT-LOCAL-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-HEALTH-CHECK-NODE-PORT bitmap:port range 0-65535
-        create KUBE-NO-LOCAL-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 65536
+        create KUBE-NO-LOCAL-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 1048576
+        create KUBE-NO-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 1048576
         create KUBE-IPVS-IPS hash:ip family inet hashsize 1024 maxelem 65536
         add KUBE-IPVS-IPS 10.96.0.20
         add KUBE-IPVS-IPS 10.96.0.30
@@ -89,7 +90,7 @@ fn the_worked_example_as_json() {
     assert_eq!(lines.len(), ruleset(Family::V4, &options).to_string().lines().count());
     assert_eq!(rules[0]["family"], "IPv4");
     let sets = object["sets"].as_array_mut().unwrap();
-    assert_eq!(sets.len(), 18);
+    assert_eq!(sets.len(), 19);
     sets.retain(|set| set["entries"] != serde_json::json!([]));
     expect![[r#"
         {
@@ -213,7 +214,8 @@ fn both_families_are_printed() {
         create KUBE-NODE-PORT-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-NODE-PORT-LOCAL-SCTP-HASH hash:ip,port family inet hashsize 1024 maxelem 65536
         create KUBE-HEALTH-CHECK-NODE-PORT bitmap:port range 0-65535
-        create KUBE-NO-LOCAL-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 65536
+        create KUBE-NO-LOCAL-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 1048576
+        create KUBE-NO-ENDPOINT hash:ip,port family inet hashsize 1024 maxelem 1048576
         create KUBE-IPVS-IPS hash:ip family inet hashsize 1024 maxelem 65536
         add KUBE-IPVS-IPS 10.96.0.20
         create KUBE-6-LOOP-BACK hash:ip,port,ip family inet6 hashsize 1024 maxelem 65536
@@ -236,7 +238,8 @@ fn both_families_are_printed() {
         create KUBE-6-NODE-PORT-SCTP-HASH hash:ip,port family inet6 hashsize 1024 maxelem 65536
         create KUBE-6-NODE-PORT-LOCAL-SCTP-HAS hash:ip,port family inet6 hashsize 1024 maxelem 65536
         create KUBE-6-HEALTH-CHECK-NODE-PORT bitmap:port range 0-65535
-        create KUBE-6-NO-LOCAL-ENDPOINT hash:ip,port family inet6 hashsize 1024 maxelem 65536
+        create KUBE-6-NO-LOCAL-ENDPOINT hash:ip,port family inet6 hashsize 1024 maxelem 1048576
+        create KUBE-6-NO-ENDPOINT hash:ip,port family inet6 hashsize 1024 maxelem 1048576
         create KUBE-6-IPVS-IPS hash:ip family inet6 hashsize 1024 maxelem 65536
         add KUBE-6-IPVS-IPS fd00:96::20
 
@@ -287,6 +290,7 @@ fn operations_as_text_and_as_json() {
     let operations = difference(&before, &after);
     expect![[r#"
         + ipset add KUBE-CLUSTER-IP 10.96.0.40,tcp:80
+        + ipset add KUBE-NO-ENDPOINT 10.96.0.40,tcp:80
         + ipset add KUBE-IPVS-IPS 10.96.0.40
         ~ ipvsadm -E -t 10.96.0.20:80 -s wlc
         + ipvsadm -A -t 10.96.0.40:80 -s rr
@@ -308,12 +312,12 @@ fn operations_as_text_and_as_json() {
             "command": "ipset add KUBE-CLUSTER-IP 10.96.0.40,tcp:80"
           },
           {
-            "change": "change",
-            "command": "ipvsadm -E -t 10.96.0.20:80 -s wlc"
+            "change": "add",
+            "command": "ipset add KUBE-IPVS-IPS 10.96.0.40"
           },
           {
-            "change": "remove",
-            "command": "ipvsadm -d -t 10.96.0.20:80 -r 10.244.2.7:8080"
+            "change": "change",
+            "command": "ipvsadm -e -t 10.96.0.20:80 -r 10.244.1.5:8080 -m -w 3"
           }
         ]"#]]
     .assert_eq(&serde_json::to_string_pretty(&operations_json(&one_of_each)).unwrap());

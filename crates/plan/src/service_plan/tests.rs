@@ -173,6 +173,7 @@ fn endpoints_of_a_family_without_cluster_ip_are_unused() {
         expect![[r#"
             -A -t [fd00:96::20]:80 -s rr
             add KUBE-6-CLUSTER-IP fd00:96::20,tcp:80
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
             add KUBE-6-IPVS-IPS fd00:96::20
             bound: fd00:96::20
         "#]],
@@ -331,6 +332,7 @@ fn a_service_without_endpoints_is_an_empty_virtual_server() {
         expect![[r#"
             -A -t 10.96.0.20:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
         "#]],

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// One of the sets of each family: the seventeen that kube-proxy keeps, with the same names and types, and one
+/// One of the sets of each family: the seventeen that kube-proxy keeps, with the same names and types, and two
 /// more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SetName {
@@ -41,6 +41,9 @@ pub enum SetName {
     /// `KUBE-NO-LOCAL-ENDPOINT`, which kube-proxy does not have: addresses and ports with policy Local that
     /// fall back to endpoints of other nodes, because this node has none.
     NoLocalEndpoint,
+    /// `KUBE-NO-ENDPOINT`, which kube-proxy does not have: addresses and TCP ports of Services without any
+    /// endpoint.
+    NoEndpoint,
     /// `KUBE-IPVS-IPS`: every address bound to `kube-ipvs0`. Last, because an address in this set refuses
     /// what the sets before it do not allow.
     IpvsIps,
@@ -65,7 +68,7 @@ pub enum SetType {
 
 impl SetName {
     /// Every set, in the order in which entries are added.
-    pub const ALL: [SetName; 18] = [
+    pub const ALL: [SetName; 19] = [
         SetName::LoopBack,
         SetName::ClusterIp,
         SetName::ExternalIp,
@@ -83,6 +86,7 @@ impl SetName {
         SetName::NodePortLocalSctp,
         SetName::HealthCheckNodePort,
         SetName::NoLocalEndpoint,
+        SetName::NoEndpoint,
         SetName::IpvsIps,
     ];
 
@@ -106,6 +110,7 @@ impl SetName {
             SetName::NodePortLocalSctp => "NODE-PORT-LOCAL-SCTP-HASH",
             SetName::HealthCheckNodePort => "HEALTH-CHECK-NODE-PORT",
             SetName::NoLocalEndpoint => "NO-LOCAL-ENDPOINT",
+            SetName::NoEndpoint => "NO-ENDPOINT",
             SetName::IpvsIps => "IPVS-IPS",
         }
     }
@@ -122,7 +127,8 @@ impl SetName {
             | SetName::LoadBalancerLocal
             | SetName::NodePortSctp
             | SetName::NodePortLocalSctp
-            | SetName::NoLocalEndpoint => SetType::HashIpPort,
+            | SetName::NoLocalEndpoint
+            | SetName::NoEndpoint => SetType::HashIpPort,
             SetName::LoadBalancerSourceCidr => SetType::HashIpPortNet,
             SetName::NodePortTcp
             | SetName::NodePortLocalTcp
@@ -130,6 +136,15 @@ impl SetName {
             | SetName::NodePortLocalUdp
             | SetName::HealthCheckNodePort => SetType::BitmapPort,
             SetName::IpvsIps => SetType::HashIp,
+        }
+    }
+
+    /// `maxelem` with which the set is created if it is a hash: kube-proxy's for the sets that both have, which
+    /// must not differ (kubernetes#129389); for ours more, since a node port has an entry for each address.
+    pub fn max_elements(self) -> u32 {
+        match self {
+            SetName::NoLocalEndpoint | SetName::NoEndpoint => 1_048_576,
+            _ => 65_536,
         }
     }
 
@@ -167,6 +182,7 @@ impl SetName {
             }
             SetName::HealthCheckNodePort => "Kubernetes health check node port",
             SetName::NoLocalEndpoint => "Kubernetes policy Local without an endpoint on this node",
+            SetName::NoEndpoint => "Kubernetes service without any endpoint",
             SetName::IpvsIps => "Kubernetes service addresses bound to kube-ipvs0",
         }
     }

@@ -52,16 +52,16 @@ fn from_load_balancer_to_cluster_ip_at_once() {
         "service web 10.96.0.20 http:80/TCP",
         expect![[r#"
             # service web 10.96.0.20 http:80/TCP
+            - ipset del KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
+            - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
             - ip addr del 203.0.113.9/32 dev kube-ipvs0
             - ipvsadm -D -t 172.18.0.2:30080
             - ipvsadm -D -t 203.0.113.9:80
             - ipset del KUBE-LOAD-BALANCER-FW 203.0.113.9,tcp:80
             - ipset del KUBE-IPVS-IPS 203.0.113.9
             - ipset del KUBE-LOAD-BALANCER 203.0.113.9,tcp:80
-            - ipset del KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
             - ipset del KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.9,tcp:80,198.51.100.0/24
             - ipset del KUBE-NODE-PORT-TCP 30080
-            - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
             - ipset del KUBE-HEALTH-CHECK-NODE-PORT 32000
             health check of web: none
         "#]],
@@ -123,6 +123,8 @@ fn the_second_family_comes_and_goes() {
             # service web 10.96.0.20 fd00:96::20 http:80/TCP external-ip=2001:db8::1
             + ipset add KUBE-6-CLUSTER-IP fd00:96::20,tcp:80
             + ipset add KUBE-6-EXTERNAL-IP 2001:db8::1,tcp:80
+            + ipset add KUBE-6-NO-ENDPOINT 2001:db8::1,tcp:80
+            + ipset add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
             + ipset add KUBE-6-IPVS-IPS 2001:db8::1
             + ipset add KUBE-6-IPVS-IPS fd00:96::20
             + ipvsadm -A -t [2001:db8::1]:80 -s rr
@@ -151,6 +153,7 @@ fn ports_are_added_removed_renumbered_and_renamed() {
         expect![[r#"
             # service web 10.96.0.20 http:80/TCP admin:81/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.20,tcp:81
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
             + ipvsadm -A -t 10.96.0.20:81 -s rr
             # service web 10.96.0.20 http:8000/TCP admin:81/TCP
             + ipset add KUBE-CLUSTER-IP 10.96.0.20,tcp:8000
@@ -160,20 +163,25 @@ fn ports_are_added_removed_renumbered_and_renamed() {
             - ipvsadm -D -t 10.96.0.20:80
             - ipset del KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             # service web 10.96.0.20 admin:8000/TCP http:81/TCP
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.20,tcp:8000
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.1.5:8080 -m -w 1
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.2.7:8080 -m -w 1
             - ipvsadm -d -t 10.96.0.20:8000 -r 10.244.1.5:8080
             - ipvsadm -d -t 10.96.0.20:8000 -r 10.244.2.7:8080
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
             # service web 10.96.0.20 web:81/TCP
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
             - ipvsadm -d -t 10.96.0.20:81 -r 10.244.1.5:8080
             - ipvsadm -d -t 10.96.0.20:81 -r 10.244.2.7:8080
             - ipvsadm -D -t 10.96.0.20:8000
             - ipset del KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             - ipset del KUBE-CLUSTER-IP 10.96.0.20,tcp:8000
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:8000
             # slice web-1 web web:8080/TCP 10.244.1.5@n1 10.244.2.7@n2
             + ipset add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.1.5:8080 -m -w 1
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.2.7:8080 -m -w 1
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
         "#]],
     );
 }
@@ -218,13 +226,13 @@ fn a_node_port_is_renumbered() {
         "service web 10.96.0.20 type=NodePort http:80/TCP node-port=30081 external=Local",
         expect![[r#"
             # service web 10.96.0.20 type=NodePort http:80/TCP node-port=30081 external=Local
+            - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
             + ipset add KUBE-NODE-PORT-TCP 30081
-            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30081
             + ipvsadm -A -t 172.18.0.2:30081 -s rr
             + ipvsadm -a -t 172.18.0.2:30081 -r 10.244.1.5:8080 -m -w 1
+            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30081
             - ipvsadm -D -t 172.18.0.2:30080
             - ipset del KUBE-NODE-PORT-TCP 30080
-            - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
         "#]],
     );
 }
@@ -253,22 +261,22 @@ fn the_external_policy_changes() {
         expect![[r#"
             # service web 10.96.0.20 type=LoadBalancer http:80/TCP node-port=30080 lb-ip=203.0.113.9 external-ip=192.0.2.1 external=Local health-check=32000
             + ipset add KUBE-EXTERNAL-IP-LOCAL 192.0.2.1,tcp:80
-            + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
-            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
             + ipset add KUBE-HEALTH-CHECK-NODE-PORT 32000
             - ipvsadm -d -t 172.18.0.2:30080 -r 10.244.2.7:8080
             - ipvsadm -d -t 192.0.2.1:80 -r 10.244.2.7:8080
             - ipvsadm -d -t 203.0.113.9:80 -r 10.244.2.7:8080
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
+            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
             - ipset del KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
             health check of web: 32000
             # service web 10.96.0.20 type=LoadBalancer http:80/TCP node-port=30080 lb-ip=203.0.113.9 external-ip=192.0.2.1
+            - ipset del KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
+            - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
             + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
             + ipvsadm -a -t 172.18.0.2:30080 -r 10.244.2.7:8080 -m -w 1
             + ipvsadm -a -t 192.0.2.1:80 -r 10.244.2.7:8080 -m -w 1
             + ipvsadm -a -t 203.0.113.9:80 -r 10.244.2.7:8080 -m -w 1
             - ipset del KUBE-EXTERNAL-IP-LOCAL 192.0.2.1,tcp:80
-            - ipset del KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
-            - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
             - ipset del KUBE-HEALTH-CHECK-NODE-PORT 32000
             health check of web: none
         "#]],
@@ -295,6 +303,8 @@ fn the_last_local_endpoint_goes_and_returns() {
             - ipvsadm -d -t 203.0.113.9:80 -r 10.244.1.5:8080
             - ipset del KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             # slice web-1 web http:8080/TCP
+            + ipset add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 203.0.113.9,tcp:80
             - ipvsadm -d -t 10.96.0.20:80 -r 10.244.2.7:8080
             - ipvsadm -d -t 203.0.113.9:80 -r 10.244.2.7:8080
             - ipset del KUBE-NO-LOCAL-ENDPOINT 203.0.113.9,tcp:80
@@ -302,6 +312,8 @@ fn the_last_local_endpoint_goes_and_returns() {
             + ipset add KUBE-NO-LOCAL-ENDPOINT 203.0.113.9,tcp:80
             + ipvsadm -a -t 10.96.0.20:80 -r 10.244.2.7:8080 -m -w 1
             + ipvsadm -a -t 203.0.113.9:80 -r 10.244.2.7:8080 -m -w 1
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 203.0.113.9,tcp:80
             # slice web-1 web http:8080/TCP 10.244.1.6@n1 10.244.2.7@n2
             + ipset add KUBE-LOOP-BACK 10.244.1.6,tcp:8080,10.244.1.6
             + ipvsadm -a -t 10.96.0.20:80 -r 10.244.1.6:8080 -m -w 1

@@ -23,6 +23,7 @@ fn node_addresses_appear_and_vanish() {
             # host 192.168.7.1 fd00:18::2
             + ipset add KUBE-6-NODE-PORT-TCP 30080
             + ipset add KUBE-6-NODE-PORT-SCTP-HASH fd00:18::2,sctp:30081
+            + ipset add KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
             + ipvsadm -A -t [fd00:18::2]:30080 -s rr
             + ipvsadm -A --sctp-service [fd00:18::2]:30081 -s rr
             - ipvsadm -D -t 172.18.0.2:30080
@@ -37,6 +38,7 @@ fn node_addresses_appear_and_vanish() {
             - ipset del KUBE-6-NODE-PORT-TCP 30080
             - ipset del KUBE-NODE-PORT-SCTP-HASH 192.168.7.1,sctp:30081
             - ipset del KUBE-6-NODE-PORT-SCTP-HASH fd00:18::2,sctp:30081
+            - ipset del KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
         "#]],
     );
 }
@@ -51,6 +53,7 @@ fn only_addresses_of_the_chosen_networks_matter() {
         expect![[r#"
             # host 172.18.0.2 192.168.7.1
             # host 172.18.0.2 172.18.0.3
+            + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:30080
             + ipvsadm -A -t 172.18.0.3:30080 -s rr
         "#]],
     );
@@ -127,8 +130,10 @@ fn a_new_node_takes_its_address_back_and_leaves_it_behind() {
             - ipvsadm -D -t 172.18.0.3:80
             - ipset del KUBE-IPVS-IPS 172.18.0.3
             - ipset del KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             # node n2 172.18.0.4
             + ipset add KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             + ipset add KUBE-IPVS-IPS 172.18.0.3
             + ipvsadm -A -t 172.18.0.3:80 -s rr
             + ip addr add 172.18.0.3/32 dev kube-ipvs0
@@ -137,8 +142,10 @@ fn a_new_node_takes_its_address_back_and_leaves_it_behind() {
             - ipvsadm -D -t 172.18.0.3:80
             - ipset del KUBE-IPVS-IPS 172.18.0.3
             - ipset del KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             # no-node n3
             + ipset add KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             + ipset add KUBE-IPVS-IPS 172.18.0.3
             + ipvsadm -A -t 172.18.0.3:80 -s rr
             + ip addr add 172.18.0.3/32 dev kube-ipvs0
@@ -159,8 +166,10 @@ fn the_control_plane_takes_its_address_back() {
             - ipvsadm -D -t 172.18.0.9:80
             - ipset del KUBE-IPVS-IPS 172.18.0.9
             - ipset del KUBE-LOAD-BALANCER 172.18.0.9,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.9,tcp:80
             # slice default/kubernetes kubernetes https:6443/TCP 172.18.0.8@n8
             + ipset add KUBE-LOAD-BALANCER 172.18.0.9,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 172.18.0.9,tcp:80
             + ipset add KUBE-IPVS-IPS 172.18.0.9
             + ipvsadm -A -t 172.18.0.9:80 -s rr
             + ip addr add 172.18.0.9/32 dev kube-ipvs0
@@ -180,10 +189,12 @@ fn a_guarded_address_that_this_machine_gets_is_served() {
         expect![[r#"
             # host 172.18.0.3
             + ipset add KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
+            + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             + ipvsadm -A -t 172.18.0.3:80 -s rr
             # host
             - ipvsadm -D -t 172.18.0.3:80
             - ipset del KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
         "#]],
     );
 }
@@ -213,8 +224,10 @@ fn the_primary_address_follows_the_node_object() {
         "node n1 192.168.7.1",
         expect![[r#"
             # node n1 192.168.7.1
+            + ipset add KUBE-NO-ENDPOINT 192.168.7.1,tcp:30080
             + ipvsadm -A -t 192.168.7.1:30080 -s rr
             - ipvsadm -D -t 172.18.0.2:30080
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
         "#]],
     );
 }

@@ -178,7 +178,7 @@ fn a_rule_too_many_in_a_chain_of_ours_is_removed() {
         "#]],
     );
     let vip = "-A KUBE-IPVS-OUT-FILTER -s 203.0.113.50/32 -m ipvs --vproto 6 --vaddr 203.0.113.50 -j DROP\n";
-    let next = "-A KUBE-PROXY-FIREWALL ";
+    let next = "-A KUBE-SOURCE-RANGES-FIREWALL -j DROP";
     check(
         &with(next, &format!("{vip}{next}")),
         expect![[r#"
@@ -287,6 +287,7 @@ fn what_kube_proxy_left_is_made_ours_chain_by_chain() {
     let repair = repair(&ruleset(Family::V4, &options), saved).unwrap();
     expect![[r#"
         filter KUBE-IPVS-OUT-FILTER: other rules than ours
+        filter KUBE-PROXY-FIREWALL: other rules than ours
         filter KUBE-SOURCE-RANGES-FIREWALL: other rules than ours
         mangle KUBE-IPVS-OUT-FILTER: missing
         mangle OUTPUT: missing: -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER

@@ -73,6 +73,10 @@ fn an_address_of_this_machine_is_served_and_not_bound() {
             add KUBE-EXTERNAL-IP 192.0.2.1,tcp:443
             add KUBE-EXTERNAL-IP 192.0.2.2,tcp:443
             add KUBE-LOAD-BALANCER 203.0.113.9,tcp:443
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:443
+            add KUBE-NO-ENDPOINT 192.0.2.1,tcp:443
+            add KUBE-NO-ENDPOINT 192.0.2.2,tcp:443
+            add KUBE-NO-ENDPOINT 203.0.113.9,tcp:443
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 192.0.2.2
             bound: 10.96.0.20 192.0.2.2
@@ -88,6 +92,7 @@ fn a_cluster_ip_is_bound_even_if_this_machine_has_it() {
         expect![[r#"
             -A -t 10.96.0.20:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
         "#]],
@@ -107,9 +112,14 @@ fn a_loopback_address_is_served_and_not_bound() {
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-EXTERNAL-IP 127.0.0.1,tcp:80
             add KUBE-EXTERNAL-IP 127.4.5.6,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 127.0.0.1,tcp:80
+            add KUBE-NO-ENDPOINT 127.4.5.6,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-6-CLUSTER-IP fd00:96::20,tcp:80
             add KUBE-6-EXTERNAL-IP ::1,tcp:80
+            add KUBE-6-NO-ENDPOINT ::1,tcp:80
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
             add KUBE-6-IPVS-IPS fd00:96::20
             bound: 10.96.0.20 fd00:96::20
         "#]],
@@ -170,6 +180,8 @@ fn an_address_that_is_named_twice_counts_once() {
             -A -t 192.0.2.1:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 192.0.2.1,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 192.0.2.1
             bound: 10.96.0.20 192.0.2.1
@@ -187,7 +199,6 @@ fn the_cluster_ip_as_external_ip_stays_the_cluster_ip() {
             -a -t 10.96.0.20:80 -r 10.244.1.5:8080 -m -w 1
             add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
-            add KUBE-EXTERNAL-IP 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
             warning: port "": 10.96.0.20:80/TCP is already taken by another port or address of this Service, which keeps it
@@ -236,10 +247,14 @@ fn addresses_of_other_machines_are_left_alone_and_the_others_served() {
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:443
             add KUBE-EXTERNAL-IP 192.0.2.1,tcp:443
             add KUBE-LOAD-BALANCER 203.0.113.9,tcp:443
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:443
+            add KUBE-NO-ENDPOINT 192.0.2.1,tcp:443
+            add KUBE-NO-ENDPOINT 203.0.113.9,tcp:443
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 192.0.2.1
             add KUBE-IPVS-IPS 203.0.113.9
             add KUBE-6-CLUSTER-IP fd00:96::20,tcp:443
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:443
             add KUBE-6-IPVS-IPS fd00:96::20
             bound: 10.96.0.20 192.0.2.1 203.0.113.9 fd00:96::20
             warning: external IP 172.18.0.3 is an address of node n2; it is not served, so that node n2 stays reachable
@@ -260,6 +275,8 @@ fn addresses_of_this_node_are_its_own_to_serve() {
             -A -t 172.18.0.2:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-EXTERNAL-IP 172.18.0.2,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
         "#]],
@@ -278,6 +295,8 @@ fn the_control_planes_address_on_this_machine_is_its_own() {
             -A -t 172.18.0.2:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-EXTERNAL-IP 172.18.0.2,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
         "#]],

@@ -90,6 +90,7 @@ fn without_endpoints_there_are_none() {
             -A -t 10.96.0.20:443 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:443
             add KUBE-HEALTH-CHECK-NODE-PORT 32000
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:443
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
             health check: 32000 IPv4:0

@@ -49,6 +49,8 @@ fn every_protocol_has_its_sets() {
             add KUBE-6-NODE-PORT-TCP 30080
             add KUBE-6-NODE-PORT-UDP 30080
             add KUBE-6-NODE-PORT-SCTP-HASH fd00:18::2,sctp:30081
+            add KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
             add KUBE-6-IPVS-IPS fd00:96::20
             bound: 10.96.0.20 fd00:96::20
         "#]],
@@ -142,9 +144,13 @@ fn networks_choose_the_addresses_of_their_family() {
             -A -t [fd00:96::20]:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-6-CLUSTER-IP fd00:96::20,tcp:80
             add KUBE-6-NODE-PORT-TCP 30080
+            add KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
             add KUBE-6-IPVS-IPS fd00:96::20
             bound: 10.96.0.20 fd00:96::20
         "#]],
@@ -164,9 +170,13 @@ fn the_primary_address_is_that_of_the_node_object() {
             -A -t [fd00:96::20]:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-6-CLUSTER-IP fd00:96::20,tcp:80
             add KUBE-6-NODE-PORT-TCP 30080
+            add KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
             add KUBE-6-IPVS-IPS fd00:96::20
             bound: 10.96.0.20 fd00:96::20
         "#]],
@@ -190,6 +200,11 @@ fn only_some_ports_may_have_node_ports() {
             add KUBE-LOAD-BALANCER 203.0.113.9,tcp:80
             add KUBE-LOAD-BALANCER 203.0.113.9,tcp:443
             add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:443
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
+            add KUBE-NO-ENDPOINT 203.0.113.9,tcp:80
+            add KUBE-NO-ENDPOINT 203.0.113.9,tcp:443
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 203.0.113.9
             bound: 10.96.0.20 203.0.113.9
@@ -212,6 +227,10 @@ fn affinity_and_the_scheduler_hold_for_every_address() {
             add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
             add KUBE-LOAD-BALANCER 203.0.113.9,tcp:80
             add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
+            add KUBE-NO-ENDPOINT 192.0.2.1,tcp:80
+            add KUBE-NO-ENDPOINT 203.0.113.9,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 192.0.2.1
             add KUBE-IPVS-IPS 203.0.113.9
@@ -235,6 +254,8 @@ fn of_two_ports_with_one_node_port_the_first_gets_it() {
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:81
             add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
             warning: port "b": 172.18.0.2:30080/TCP is already taken by another port or address of this Service, which keeps it

@@ -186,6 +186,11 @@ fn every_load_balancer_address_and_port_has_the_ranges_and_nothing_else_has() {
             add KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.10,tcp:80,172.16.0.0/12
             add KUBE-LOAD-BALANCER-SOURCE-CIDR 203.0.113.10,udp:53,172.16.0.0/12
             add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
+            add KUBE-NO-ENDPOINT 192.0.2.1,tcp:80
+            add KUBE-NO-ENDPOINT 203.0.113.9,tcp:80
+            add KUBE-NO-ENDPOINT 203.0.113.10,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 192.0.2.1
             add KUBE-IPVS-IPS 203.0.113.9

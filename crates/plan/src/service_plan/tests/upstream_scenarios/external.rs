@@ -31,6 +31,7 @@ fn ipv4_proxier_no_endpoints() {
         expect![[r#"
             -A -t 10.20.30.41:80 -s rr
             add KUBE-CLUSTER-IP 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
             add KUBE-IPVS-IPS 10.20.30.41
             bound: 10.20.30.41
         "#]],
@@ -62,6 +63,7 @@ fn ipv6_proxier_no_endpoints() {
         expect![[r#"
             -A -t [2020::1]:80 -s rr
             add KUBE-6-CLUSTER-IP 2020::1,tcp:80
+            add KUBE-6-NO-ENDPOINT 2020::1,tcp:80
             add KUBE-6-IPVS-IPS 2020::1
             bound: 2020::1
         "#]],
@@ -78,6 +80,8 @@ fn external_ips_no_endpoint() {
             -A -t 50.60.70.81:80 -s rr
             add KUBE-CLUSTER-IP 10.20.30.41,tcp:80
             add KUBE-EXTERNAL-IP 50.60.70.81,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 50.60.70.81,tcp:80
             add KUBE-IPVS-IPS 10.20.30.41
             add KUBE-IPVS-IPS 50.60.70.81
             bound: 10.20.30.41 50.60.70.81
@@ -148,6 +152,9 @@ fn session_affinity() {
             add KUBE-CLUSTER-IP 10.20.30.41,tcp:80
             add KUBE-EXTERNAL-IP 50.60.70.81,tcp:80
             add KUBE-NODE-PORT-TCP 3001
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 50.60.70.81,tcp:80
+            add KUBE-NO-ENDPOINT 100.101.102.103,tcp:3001
             add KUBE-IPVS-IPS 10.20.30.41
             add KUBE-IPVS-IPS 50.60.70.81
             bound: 10.20.30.41 50.60.70.81

@@ -41,6 +41,9 @@ fn health_check_node_port() {
             add KUBE-CLUSTER-IP 10.20.30.43,tcp:80
             add KUBE-HEALTH-CHECK-NODE-PORT 30000
             add KUBE-HEALTH-CHECK-NODE-PORT 30001
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.42,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.43,tcp:80
             add KUBE-IPVS-IPS 10.20.30.41
             add KUBE-IPVS-IPS 10.20.30.42
             add KUBE-IPVS-IPS 10.20.30.43
@@ -93,6 +96,13 @@ fn accept_ipvs_traffic() {
             add KUBE-LOAD-BALANCER 1.2.3.4,tcp:80
             add KUBE-NODE-PORT-TCP 30002
             add KUBE-NODE-PORT-TCP 30003
+            add KUBE-NO-ENDPOINT 1.2.3.4,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.42,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.43,tcp:80
+            add KUBE-NO-ENDPOINT 35.40.50.60,tcp:80
+            add KUBE-NO-ENDPOINT 100.101.102.103,tcp:30002
+            add KUBE-NO-ENDPOINT 100.101.102.103,tcp:30003
             add KUBE-IPVS-IPS 1.2.3.4
             add KUBE-IPVS-IPS 10.20.30.41
             add KUBE-IPVS-IPS 10.20.30.42
@@ -136,6 +146,7 @@ fn load_balancer_ingress_route_type_proxy() {
         expect![[r#"
             -A -t 10.20.30.41:80 -s rr
             add KUBE-CLUSTER-IP 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
             add KUBE-IPVS-IPS 10.20.30.41
             bound: 10.20.30.41
         "#]],
@@ -154,6 +165,8 @@ fn load_balancer_ingress_route_type_vip() {
             -A -t 10.20.30.41:80 -s rr
             add KUBE-CLUSTER-IP 10.20.30.41,tcp:80
             add KUBE-LOAD-BALANCER 1.2.3.4,tcp:80
+            add KUBE-NO-ENDPOINT 1.2.3.4,tcp:80
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
             add KUBE-IPVS-IPS 1.2.3.4
             add KUBE-IPVS-IPS 10.20.30.41
             bound: 1.2.3.4 10.20.30.41

@@ -52,6 +52,8 @@ fn node_port_ipv4_no_endpoints() {
             -A -t 100.101.102.103:3001 -s rr
             add KUBE-CLUSTER-IP 10.20.30.41,tcp:80
             add KUBE-NODE-PORT-TCP 3001
+            add KUBE-NO-ENDPOINT 10.20.30.41,tcp:80
+            add KUBE-NO-ENDPOINT 100.101.102.103,tcp:3001
             add KUBE-IPVS-IPS 10.20.30.41
             bound: 10.20.30.41
         "#]],
@@ -144,6 +146,8 @@ fn node_port_ipv6_no_endpoints() {
             -A -t [2020::1]:80 -s rr
             add KUBE-6-CLUSTER-IP 2020::1,tcp:80
             add KUBE-6-NODE-PORT-TCP 3001
+            add KUBE-6-NO-ENDPOINT 2001:db8::1:1,tcp:3001
+            add KUBE-6-NO-ENDPOINT 2020::1,tcp:80
             add KUBE-6-IPVS-IPS 2020::1
             bound: 2020::1
         "#]],
