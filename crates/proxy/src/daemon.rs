@@ -17,6 +17,8 @@ use sources::Changes;
 use tokio::sync::mpsc::Receiver;
 use tracing::info;
 
+use crate::health_checks::ListenFailure;
+
 use self::journal::Journal;
 pub(crate) use self::outlets::Outlets;
 pub(crate) use self::pacer::Periods;
@@ -80,6 +82,7 @@ impl<K: Kernel> Daemon<K> {
         mut self,
         mut changes: Changes,
         mut sightings: Receiver<Sighting>,
+        mut failures: Receiver<ListenFailure>,
         stop: impl Future<Output = &'static str>,
     ) -> anyhow::Result<&'static str> {
         let mut stop = pin!(stop);
@@ -93,6 +96,7 @@ impl<K: Kernel> Daemon<K> {
                     None => bail!("the source of Services ended; see the lines before this one for the reason"),
                 },
                 Some(sighting) = sightings.recv() => self.notice(sighting, now()),
+                Some(failure) = failures.recv() => self.outlets.not_listening(failure, &self.cluster),
                 () = sleep_until(wake) => {}
             }
             self.work(now());

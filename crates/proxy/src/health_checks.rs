@@ -17,7 +17,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use model::{Family, ObjectKey, PerFamily};
 use plan::HealthCheck;
-use sources::kubernetes::recorder::{Event, EventKind, Reference};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
@@ -71,21 +70,6 @@ struct Wanted {
     listen_on: PerFamily<ListenOn>,
     /// Services whose listeners may have to change.
     touched: BTreeSet<ObjectKey>,
-}
-
-// === impl ListenFailure ===
-
-impl ListenFailure {
-    /// The Event that kube-proxy records on the Service.
-    pub(crate) fn into_event(self) -> Event {
-        Event {
-            regarding: Reference::service(&self.service, None),
-            kind: EventKind::Warning,
-            reason: "FailedToStartServiceHealthcheck",
-            action: "Listen",
-            note: format!("node port {}: {}", self.port, self.reason),
-        }
-    }
 }
 
 // === impl ListenOn ===

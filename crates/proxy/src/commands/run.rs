@@ -19,12 +19,15 @@ use tracing::{info, warn};
 
 use crate::daemon::{Daemon, Outlets, Periods};
 use crate::flags::{PlanningFlags, RunFlags, SourceFlags};
-use crate::health_checks::{HealthChecks, ProxyHealth};
+use crate::health_checks::{HealthChecks, ListenFailure, ProxyHealth};
 use crate::metrics::{self, Metrics};
 use crate::{config, logging};
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
 const SIGHTINGS_WAITING: usize = 256;
+
+/// How many health-check ports that cannot be listened on may wait to be told of.
+const FAILURES_WAITING: usize = 256;
 
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     logging::start(flags.v, flags.logging_format);
@@ -54,7 +57,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
             .metrics_bind_address
             .0
             .map(|address| metrics::endpoint::serve(&Handle::current(), address, metrics.clone()));
-        let outlets = open_outlets(&flags.source, &name, &periods, metrics).await?;
+        let (outlets, failures) = open_outlets(&flags.source, &name, &periods, metrics).await?;
         let daemon = Daemon::new(cluster, planner, Dataplane::new(kernel, settings), periods, outlets);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -65,7 +68,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
                 _ = interrupt.recv() => "SIGINT",
             }
         };
-        let reason = daemon.run(changes, sightings, stop).await?;
+        let reason = daemon.run(changes, sightings, failures, stop).await?;
         info!(reason, "stopping; the kernel keeps what is programmed");
         Ok(ExitCode::SUCCESS)
     })
@@ -124,21 +127,19 @@ async fn open_outlets(
     node_name: &str,
     periods: &Periods,
     metrics: Metrics,
-) -> anyhow::Result<Outlets> {
+) -> anyhow::Result<(Outlets, Receiver<ListenFailure>)> {
     let recorder = match flags.manifests {
         Some(_) => None,
         None => Some(Recorder::start(api_server(flags, node_name)).await?),
     };
     let health = Arc::new(ProxyHealth::new(periods.audit * 2));
-    let health_checks = {
-        let recorder = recorder.clone();
-        HealthChecks::start(&Handle::current(), Arc::clone(&health), move |failure| {
-            if let Some(recorder) = &recorder {
-                recorder.record(failure.into_event());
-            }
-        })
+    let (sender, failures) = mpsc::channel(FAILURES_WAITING);
+    let tell = move |failure| {
+        // With so many at once the log has to do: it names them all.
+        let _ = sender.try_send(failure);
     };
-    Ok(Outlets::new(health, health_checks, metrics, recorder))
+    let health_checks = HealthChecks::start(&Handle::current(), Arc::clone(&health), tell);
+    Ok((Outlets::new(health, health_checks, metrics, recorder), failures))
 }
 
 /// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it.

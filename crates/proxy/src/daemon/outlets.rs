@@ -8,7 +8,7 @@ use model::{Cluster, Family, ObjectKey, PerFamily};
 use plan::{Options, Planner, Policy, Reason, Update, Warning, node_ports};
 use sources::kubernetes::recorder::{Event, EventKind, Recorder, Reference};
 
-use crate::health_checks::{HealthChecks, ListenOn, ProxyHealth};
+use crate::health_checks::{HealthChecks, ListenFailure, ListenOn, ProxyHealth};
 use crate::metrics::{GuardedAddress, Metrics};
 
 /// Everything that hears of the daemon's work.
@@ -52,16 +52,29 @@ impl Outlets {
         for (service, warnings) in &update.warnings {
             self.note_guarded(service, warnings);
         }
-        let Some(recorder) = &self.recorder else { return };
         for Complaint { service, reason, message } in complaints {
-            let uid = cluster.service(&service).and_then(|service| service.uid.clone());
-            recorder.record(Event {
-                regarding: Reference::service(&service, uid),
-                kind: EventKind::Warning,
-                reason,
-                action: "Plan",
-                note: message,
-            });
+            self.record(&service, reason, "Plan", message, cluster);
+        }
+    }
+
+    /// Records what kube-proxy records when a health-check port cannot be had.
+    pub(super) fn not_listening(&self, failure: ListenFailure, cluster: &Cluster) {
+        let note = format!("node port {}: {}", failure.port, failure.reason);
+        self.record(&failure.service, "FailedToStartServiceHealthcheck", "Listen", note, cluster);
+    }
+
+    fn record(
+        &self,
+        service: &ObjectKey,
+        reason: &'static str,
+        action: &'static str,
+        note: String,
+        cluster: &Cluster,
+    ) {
+        if let Some(recorder) = &self.recorder {
+            let uid = cluster.service(service).and_then(|service| service.uid.clone());
+            let regarding = Reference::service(service, uid);
+            recorder.record(Event { regarding, kind: EventKind::Warning, reason, action, note });
         }
     }
 

@@ -100,7 +100,7 @@ impl Bench {
         );
         let (source, changes) = mpsc::channel(16);
         let (eye, sightings) = mpsc::channel(16);
-        tokio::spawn(daemon.run(changes, sightings, std::future::pending()));
+        tokio::spawn(daemon.run(changes, sightings, mpsc::channel(1).1, std::future::pending()));
         Bench { kernel, source, eye, metrics }
     }
 
@@ -271,11 +271,12 @@ async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
         )
     };
     let blind = || mpsc::channel(1).1;
+    let deaf = || mpsc::channel(1).1;
     let (source, changes) = mpsc::channel(1);
     drop(source);
-    assert!(daemon().run(changes, blind(), std::future::pending()).await.is_err());
+    assert!(daemon().run(changes, blind(), deaf(), std::future::pending()).await.is_err());
     let (_source, changes) = mpsc::channel(1);
-    assert_eq!(daemon().run(changes, blind(), async { "SIGTERM" }).await.unwrap(), "SIGTERM");
+    assert_eq!(daemon().run(changes, blind(), deaf(), async { "SIGTERM" }).await.unwrap(), "SIGTERM");
 }
 
 /// Any error number that is no special case.
