@@ -12,6 +12,9 @@ const SOURCE_RANGES: &str = "KUBE-SOURCE-RANGES-FIREWALL";
 const IPVS_FILTER: &str = "KUBE-IPVS-FILTER";
 const IPVS_OUT_FILTER: &str = "KUBE-IPVS-OUT-FILTER";
 
+/// Asked before the sets, so that packets of known connections need no look-up.
+const NEW: &str = "-m conntrack --ctstate NEW";
+
 pub(super) fn table(family: Family, options: &Options) -> TableRules {
     let mut writer = Writer::new(family, options);
     writer.forward();
@@ -61,9 +64,7 @@ impl Writer<'_> {
             let set = self.commented_set(SetName::NoLocalEndpoint, "dst,dst");
             self.rule(
                 PROXY_FIREWALL,
-                format!(
-                    "{elsewhere} {set} -m conntrack --ctstate NEW -m addrtype ! --src-type LOCAL -j DROP"
-                ),
+                format!("{elsewhere} {NEW} {set} -m addrtype ! --src-type LOCAL -j DROP"),
             );
         }
     }
@@ -82,10 +83,7 @@ impl Writer<'_> {
     /// socket is still busy connecting, and an IPv6 socket then waits for its second attempt, a second later.
     fn no_endpoint(&mut self) {
         let set = self.commented_set(SetName::NoEndpoint, "dst,dst");
-        self.rule(
-            PROXY_FIREWALL,
-            format!("-p tcp {set} -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset"),
-        );
+        self.rule(PROXY_FIREWALL, format!("-p tcp {NEW} {set} -j REJECT --reject-with tcp-reset"));
     }
 
     /// Service addresses are local to the node, so without this its own ports could be reached through them.
@@ -103,9 +101,6 @@ impl Writer<'_> {
             Family::V6 => "icmp6-port-unreachable",
         };
         let bound = self.set(SetName::IpvsIps, "dst");
-        self.rule(
-            IPVS_FILTER,
-            format!("-m conntrack --ctstate NEW {bound} -j REJECT --reject-with {refusal}"),
-        );
+        self.rule(IPVS_FILTER, format!("{NEW} {bound} -j REJECT --reject-with {refusal}"));
     }
 }

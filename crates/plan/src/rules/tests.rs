@@ -50,9 +50,9 @@ fn all_rules_of_ipv4() {
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-HEALTH-CHECK-NODE-PORT dst -j RETURN
         -A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set KUBE-IPVS-IPS dst -j REJECT --reject-with icmp-port-unreachable
         -A KUBE-NODE-PORT -m comment --comment "Kubernetes health check node port" -m set --match-set KUBE-HEALTH-CHECK-NODE-PORT dst -j ACCEPT
-        -A KUBE-PROXY-FIREWALL ! -s 10.244.0.0/16 -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-NO-LOCAL-ENDPOINT dst,dst -m conntrack --ctstate NEW -m addrtype ! --src-type LOCAL -j DROP
+        -A KUBE-PROXY-FIREWALL ! -s 10.244.0.0/16 -m conntrack --ctstate NEW -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-NO-LOCAL-ENDPOINT dst,dst -m addrtype ! --src-type LOCAL -j DROP
         -A KUBE-PROXY-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port for load balancer with sourceRange" -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
-        -A KUBE-PROXY-FIREWALL -p tcp -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-NO-ENDPOINT dst,dst -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset
+        -A KUBE-PROXY-FIREWALL -p tcp -m conntrack --ctstate NEW -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-NO-ENDPOINT dst,dst -j REJECT --reject-with tcp-reset
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source cidr for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -j DROP
@@ -129,9 +129,9 @@ fn all_rules_of_ipv6() {
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-HEALTH-CHECK-NODE-PORT dst -j RETURN
         -A KUBE-IPVS-FILTER -m conntrack --ctstate NEW -m set --match-set KUBE-6-IPVS-IPS dst -j REJECT --reject-with icmp6-port-unreachable
         -A KUBE-NODE-PORT -m comment --comment "Kubernetes health check node port" -m set --match-set KUBE-6-HEALTH-CHECK-NODE-PORT dst -j ACCEPT
-        -A KUBE-PROXY-FIREWALL ! -s fd00:244::/32 -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-6-NO-LOCAL-ENDPOINT dst,dst -m conntrack --ctstate NEW -m addrtype ! --src-type LOCAL -j DROP
+        -A KUBE-PROXY-FIREWALL ! -s fd00:244::/32 -m conntrack --ctstate NEW -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-6-NO-LOCAL-ENDPOINT dst,dst -m addrtype ! --src-type LOCAL -j DROP
         -A KUBE-PROXY-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port for load balancer with sourceRange" -m set --match-set KUBE-6-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
-        -A KUBE-PROXY-FIREWALL -p tcp -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-6-NO-ENDPOINT dst,dst -m conntrack --ctstate NEW -j REJECT --reject-with tcp-reset
+        -A KUBE-PROXY-FIREWALL -p tcp -m conntrack --ctstate NEW -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-6-NO-ENDPOINT dst,dst -j REJECT --reject-with tcp-reset
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source cidr for packet filter purpose" -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-CID dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -j DROP
