@@ -8,7 +8,7 @@ use model::{Cluster, Family, ObjectKey, Service};
 
 use crate::{
     Conflict, Contribution, Desired, HealthCheck, Operation, Options, Policy, Scheduler, ServicePlan, State,
-    VirtualServerKey, Warning, plan_service,
+    VirtualServerKey, Warning, node_ports, plan_service,
 };
 
 const DNS_PORT: u16 = 53;
@@ -99,12 +99,20 @@ impl Planner {
         if self.options.host_addresses == addresses {
             return Update::default();
         }
-        self.options.host_addresses = addresses;
-        let reaches_outside = |service: &&Service| {
-            service.outside_addresses().next().is_some()
-                || service.ports.iter().any(|port| port.node_port.is_some())
+        let node_ports = |options: &Options| {
+            Family::ALL.map(|family| node_ports::addresses(family, options, cluster.node()))
         };
-        self.update_all(cluster, cluster.services().filter(reaches_outside).map(|service| &service.key))
+        let served = node_ports(&self.options);
+        let previous = std::mem::replace(&mut self.options.host_addresses, addresses);
+        // Interfaces of pods come and go with link-local addresses, which serve no node ports.
+        let node_ports_move = node_ports(&self.options) != served;
+        let moved: BTreeSet<IpAddr> =
+            previous.symmetric_difference(&self.options.host_addresses).copied().collect();
+        let depends = |service: &&Service| {
+            node_ports_move && service.ports.iter().any(|port| port.node_port.is_some())
+                || service.outside_addresses().any(|address| moved.contains(&address))
+        };
+        self.update_all(cluster, cluster.services().filter(depends).map(|service| &service.key))
     }
 
     /// How many Services have usable endpoints, but none on this node, although `policy` asks for one.
