@@ -40,7 +40,7 @@ pub fn get(
     let ask = || {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::Other(error.to_string()))?;
-        let answer = runtime.block_on(time::timeout(PATIENCE, exchange(address, path)));
+        let answer = runtime.block_on(async { time::timeout(PATIENCE, exchange(address, path)).await });
         answer.unwrap_or(Err(Failure::Timeout))
     };
     namespace.run(ask)

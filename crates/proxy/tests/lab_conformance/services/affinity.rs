@@ -1,0 +1,137 @@
+//! Session affinity.
+
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use lab::wait;
+use serde_json::json;
+
+use crate::scene::{Scene, TCP};
+use crate::support::manifests::{Port, Service};
+use crate::support::testbed::shell;
+
+const PODS: [&str; 3] = ["pod-1", "pod-2", "pod-3"];
+const CLIENT: &str = "pod-3";
+const NODE_PORT: u16 = 30080;
+
+/// How often one pod has to answer before it is believed (upstream's AffinityConfirmCount).
+const CONFIRMED: usize = 15;
+
+/// Kubernetes' default, in seconds.
+const THREE_HOURS: u32 = 10800;
+
+/// By which address the Service is asked.
+#[derive(Clone, Copy)]
+enum Address {
+    ClusterIp,
+    NodePort,
+}
+
+// === impl Address ===
+
+impl Address {
+    fn service(self, scene: &Scene) -> Service {
+        let service = Service::new("affinity", 10).slice(scene.endpoints(&PODS));
+        match self {
+            Address::ClusterIp => service,
+            Address::NodePort => {
+                service.spec(json!({ "type": "NodePort" })).ports([Port::of(TCP).node_port(NODE_PORT)])
+            }
+        }
+    }
+
+    fn of(self, scene: &Scene, service: &Service) -> [SocketAddr; 2] {
+        match self {
+            Address::ClusterIp => service.addresses(TCP),
+            Address::NodePort => scene.port_of("node-1", NODE_PORT),
+        }
+    }
+}
+
+/// Waits until one pod answers many times in a row.
+#[track_caller]
+fn sticks(scene: &Scene, to: SocketAddr) {
+    let mut last = String::new();
+    let sticks = wait::until(Duration::from_secs(60), || {
+        let spread = scene.client(CLIENT, TCP, to).ask_many(CONFIRMED, 1).unwrap();
+        last = spread.to_string();
+        spread.failures.is_empty() && spread.answers.len() == 1
+    });
+    assert!(sticks, "{to}: {last}");
+}
+
+#[track_caller]
+fn check(address: Address) {
+    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let service = address.service(&scene).affinity(THREE_HOURS);
+    scene.apply(&service);
+    address.of(&scene, &service).into_iter().for_each(|to| sticks(&scene, to));
+}
+
+#[track_caller]
+fn check_switch(address: Address) {
+    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let without = address.service(&scene);
+    let with = without.clone().affinity(THREE_HOURS);
+    let to = address.of(&scene, &with);
+    scene.apply(&with);
+    to.into_iter().for_each(|to| sticks(&scene, to));
+    scene.apply(&without);
+    scene.served_by(CLIENT, TCP, to, &PODS);
+    scene.apply(&with);
+    to.into_iter().for_each(|to| sticks(&scene, to));
+}
+
+/// The timeout begins when nothing has been sent for that long, and IPVS remembers a client for as long as it remembers
+/// a connection of it: two minutes after its end. Upstream's test waits for that as well.
+#[track_caller]
+fn check_timeout(address: Address) {
+    const SECONDS: u32 = 15;
+    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let service = address.service(&scene).affinity(SECONDS);
+    scene.apply(&service);
+    let to = address.of(&scene, &service);
+    to.into_iter().for_each(|to| sticks(&scene, to));
+    let ask = || to.map(|to| scene.answer(CLIENT, TCP, to).server);
+    let before = ask();
+    let has_forgotten = wait::until(Duration::from_secs(300), || {
+        thread::sleep(Duration::from_secs(2));
+        scene.testbed.cluster.nodes.iter().all(|node| !shell(&node.namespace, "ipvsadm -Lnc").contains("TCP"))
+    });
+    assert!(has_forgotten, "IPVS still remembers {CLIENT}");
+    // Round robin goes on with the next pod.
+    for (before, after) in before.into_iter().zip(ask()) {
+        assert_ne!(before, after, "{CLIENT} is still answered by the same pod");
+    }
+}
+
+#[test]
+fn should_have_session_affinity_work_for_service_with_type_cluster_ip() {
+    check(Address::ClusterIp);
+}
+
+#[test]
+fn should_have_session_affinity_work_for_node_port_service() {
+    check(Address::NodePort);
+}
+
+#[test]
+fn should_have_session_affinity_timeout_work_for_service_with_type_cluster_ip() {
+    check_timeout(Address::ClusterIp);
+}
+
+#[test]
+fn should_have_session_affinity_timeout_work_for_node_port_service() {
+    check_timeout(Address::NodePort);
+}
+
+#[test]
+fn should_be_able_to_switch_session_affinity_for_service_with_type_cluster_ip() {
+    check_switch(Address::ClusterIp);
+}
+
+#[test]
+fn should_be_able_to_switch_session_affinity_for_node_port_service() {
+    check_switch(Address::NodePort);
+}
