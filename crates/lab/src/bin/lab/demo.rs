@@ -33,7 +33,7 @@ struct Step {
     show: fn(&mut Stage) -> Result<Outcome, Error>,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 11] = [
     Step { title: "kube-ipvs starts on both nodes and programs their kernels", show: steps::programmed },
     Step { title: "rr: shop/frontend takes turns, over IPv4 and over IPv6", show: steps::round_robin },
     Step { title: "wrr: shop/checkout has a canary that gets 5 of 100", show: steps::weighted },
@@ -47,6 +47,7 @@ const STEPS: [Step; 10] = [
     Step { title: "a pod goes away during a download", show: steps::pod_goes_away },
     Step { title: "a pod is added to shop/frontend", show: steps::scale_up },
     Step { title: "whom the servers see: SNAT and hairpin", show: steps::sources },
+    Step { title: "policy Local: shop/edge from outside, from pods and from nodes", show: steps::outside },
 ];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod changes;
+mod outside;
 mod programmed;
 mod sources;
 
@@ -9,6 +10,7 @@ pub(super) use balancing::{
     least_connections, maglev_hashing, other_protocols, round_robin, source_hashing, weighted,
 };
 pub(super) use changes::{pod_goes_away, scale_up};
+pub(super) use outside::outside;
 pub(super) use programmed::programmed;
 pub(super) use sources::sources;
 

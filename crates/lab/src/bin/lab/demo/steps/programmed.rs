@@ -8,17 +8,18 @@ use lab::{Error, wait};
 use crate::demo::outcome::Outcome;
 use crate::demo::stage::Stage;
 
-/// Eight Service ports in `examples/`, each with an address of both families.
-const VIRTUAL_SERVERS: usize = 16;
+/// Nine Service ports in `examples/`, each with a cluster IP of both families; one of them also has a load
+/// balancer's addresses and a port of the node's.
+const VIRTUAL_SERVERS: usize = 18 + 2 + 2;
 
-/// Their endpoints: 6 + 2 + 6 + 6 + 6 of shop, 2 + 2 of kube-dns, 3 of signalling, of both families.
-const REAL_SERVERS: usize = 66;
+/// Their endpoints: 6 + 2 + 6 + 6 + 6 of shop, 2 + 2 of kube-dns, 3 of signalling, 3 times 1 of edge, of both families.
+const REAL_SERVERS: usize = 2 * (26 + 4 + 3 + 3);
 
-/// Seven Services with an address of both families.
-const ADDRESSES: usize = 14;
+/// Eight Services with an address of both families, and the load balancer's.
+const ADDRESSES: usize = 16 + 2;
 
-/// Eight Service ports.
-const CLUSTER_IPS: usize = 8;
+/// Nine Service ports.
+const CLUSTER_IPS: usize = 9;
 
 /// Endpoints on the node itself, each address, protocol and port once: three pods serve TCP 8080; pod-3 and pod-6 also
 /// DNS over two protocols; pod-1, pod-3 and pod-5 SCTP.
