@@ -2,6 +2,7 @@
 
 mod libtest;
 mod report;
+mod scoreboard;
 mod tier;
 
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use crate::cargo::{self, Executable};
 use crate::equipment::{Equipment, Place};
 use crate::{process, progress};
 use report::{Report, Tier};
+use scoreboard::Scoreboard;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -47,6 +49,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
 
     print!("\n{report}");
+    if let Some(scoreboard) = Scoreboard::of(report.tiers())? {
+        print!("\n{scoreboard}");
+    }
     Ok(if report.failed() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -29,6 +29,7 @@ struct Current {
     name: String,
     output: String,
     passed: usize,
+    passed_tests: Vec<String>,
     failed: Vec<String>,
     failed_count: usize,
     ignored: Vec<String>,
@@ -74,6 +75,7 @@ impl Current {
             name: name.to_owned(),
             output: String::new(),
             passed: 0,
+            passed_tests: Vec::new(),
             failed: Vec::new(),
             failed_count: 0,
             ignored: Vec::new(),
@@ -95,6 +97,7 @@ impl Current {
         {
             self.done += 1;
             match outcome.split_once(',').map_or(outcome, |(word, _reason)| word) {
+                "ok" => self.passed_tests.push(format!("{}::{test}", self.name)),
                 "FAILED" => self.failed.push(format!("{}::{test}", self.name)),
                 "ignored" => {
                     let reason = outcome.split_once(", ").map_or("marked #[ignore]", |(_, reason)| reason);
@@ -127,6 +130,7 @@ impl Current {
         });
         let output = (!self.failed.is_empty()).then(|| details(&self.output).to_owned());
         tier.passed += self.passed;
+        tier.passed_tests.extend(self.passed_tests);
         tier.failed.extend(self.failed);
         tier.skipped.extend(self.ignored);
         Event::End { summary, output }
@@ -191,6 +195,9 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
                 Tier {
                     name: "tier",
                     passed: 1,
+                    passed_tests: [
+                        "plan::a",
+                    ],
                     failed: [
                         "plan::b",
                     ],
@@ -216,6 +223,9 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
                 Tier {
                     name: "tier",
                     passed: 0,
+                    passed_tests: [
+                        "b::x",
+                    ],
                     failed: [
                         "a: ended with code 139 and no account of its tests",
                         "b: ended with code ? and no account of its tests",
@@ -238,6 +248,7 @@ test result: FAILED. 1 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
                 Tier {
                     name: "tier",
                     passed: 2,
+                    passed_tests: [],
                     failed: [
                         "a: ended with code 134",
                     ],

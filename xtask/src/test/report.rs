@@ -7,6 +7,8 @@ use std::fmt;
 pub(super) struct Tier {
     pub(super) name: &'static str,
     pub(super) passed: usize,
+    /// Their names, as far as they have one. Those that skipped themselves are among them.
+    pub(super) passed_tests: Vec<String>,
     /// A line for each.
     pub(super) failed: Vec<String>,
     /// A line for each, with the reason.
@@ -23,7 +25,7 @@ pub(super) struct Report {
 
 impl Tier {
     pub(super) fn new(name: &'static str) -> Tier {
-        Tier { name, passed: 0, failed: Vec::new(), skipped: Vec::new() }
+        Tier { name, passed: 0, passed_tests: Vec::new(), failed: Vec::new(), skipped: Vec::new() }
     }
 }
 
@@ -32,6 +34,10 @@ impl Tier {
 impl Report {
     pub(super) fn add(&mut self, tier: Tier) {
         self.tiers.push(tier);
+    }
+
+    pub(super) fn tiers(&self) -> &[Tier] {
+        &self.tiers
     }
 
     pub(super) fn failed(&self) -> usize {
