@@ -13,7 +13,7 @@ pub(crate) struct Slice {
     pub(crate) endpoints: Vec<Endpoint>,
     /// Names and numbers of the ports that these endpoints listen on; without this, the Service's.
     pub(crate) ports: Option<Vec<(String, Protocol, u16)>>,
-    pub(super) labels: Map<String, Value>,
+    pub(crate) labels: Map<String, Value>,
 }
 
 /// A pod as an EndpointSlice lists it.
