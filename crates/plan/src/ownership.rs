@@ -63,7 +63,7 @@ fn owned_addresses(members: &BTreeSet<Member>) -> BTreeSet<IpAddr> {
         .collect()
 }
 
-/// Whether a set names this address and port, or, for an address of this machine, this node port.
+/// Whether a set names this address and port, or, for an address of this machine or of `kube-ipvs0`, this node port.
 fn is_owned(key: &VirtualServerKey, members: &BTreeSet<Member>, options: &Options) -> bool {
     let family = Family::of(&key.address);
     let holds = |name, entry| members.contains(&Member::new(name, family, entry));
@@ -75,7 +75,10 @@ fn is_owned(key: &VirtualServerKey, members: &BTreeSet<Member>, options: &Option
         SetName::LoadBalancer,
         SetName::NodePortSctp,
     ];
-    let node_port = options.host_addresses.contains(&key.address)
+    // kube-proxy may have served node ports on addresses that it had bound.
+    let has_node_ports =
+        options.host_addresses.contains(&key.address) || holds(SetName::IpvsIps, Entry::Ip(key.address));
+    let node_port = has_node_ports
         && match key.protocol {
             Protocol::Tcp => holds(SetName::NodePortTcp, Entry::Port(key.port)),
             Protocol::Udp => holds(SetName::NodePortUdp, Entry::Port(key.port)),

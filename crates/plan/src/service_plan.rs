@@ -70,10 +70,11 @@ pub fn plan_service(service: &Service, cluster: &Cluster, options: &Options) -> 
             plan.add_hairpin_entries(port, family, &selection);
             plan.note_missing_local_endpoints(service, port, family, &selection);
             for path in around.paths(service, port, cluster_ip, &selection) {
-                if !selection.any_usable {
-                    plan.add_refusal(&path, port);
+                let pair = Entry::IpPort(path.address, port.protocol, path.port);
+                let is_served = plan.add_path(path, service, port, &scheduling);
+                if is_served && !selection.any_usable && port.protocol == Protocol::Tcp {
+                    plan.members.insert(Member::new(SetName::NoEndpoint, family, pair));
                 }
-                plan.add_path(path, service, port, &scheduling);
             }
         }
         plan.add_health_check(service, family, cluster);
@@ -111,17 +112,15 @@ impl ServicePlan {
         }
     }
 
-    /// Without any endpoint TCP is refused by a reset.
-    fn add_refusal(&mut self, path: &Path<'_>, port: &ServicePort) {
-        if port.protocol == Protocol::Tcp {
-            let entry = Entry::IpPort(path.address, port.protocol, path.port);
-            self.members.insert(Member::new(SetName::NoEndpoint, Family::of(&path.address), entry));
-        }
-    }
-
-    /// Adds a path, unless another one of this Service has its virtual server and leads elsewhere: then what
-    /// would classify its traffic is left out as well.
-    fn add_path(&mut self, path: Path<'_>, service: &Service, port: &ServicePort, scheduling: &Scheduling) {
+    /// Adds a path and says so, unless another one of this Service has its virtual server and leads elsewhere:
+    /// then what would classify its traffic is left out as well.
+    fn add_path(
+        &mut self,
+        path: Path<'_>,
+        service: &Service,
+        port: &ServicePort,
+        scheduling: &Scheduling,
+    ) -> bool {
         let key = VirtualServerKey { address: path.address, port: path.port, protocol: port.protocol };
         let server = virtual_server(path.endpoints, service, scheduling);
         match self.virtual_servers.entry(key) {
@@ -135,7 +134,8 @@ impl ServicePlan {
                      keeps it",
                     port.name
                 );
-                return self.warnings.push(Warning::new(Reason::PortTaken, message));
+                self.warnings.push(Warning::new(Reason::PortTaken, message));
+                return false;
             }
         }
         let family = Family::of(&path.address);
@@ -145,6 +145,7 @@ impl ServicePlan {
             self.members.insert(Member::new(SetName::IpvsIps, family, Entry::Ip(path.address)));
             self.addresses.insert(path.address);
         }
+        true
     }
 }
 

@@ -233,3 +233,21 @@ fn a_family_that_is_not_served_is_not_looked_at() {
         "#]],
     );
 }
+
+#[test]
+fn node_ports_that_kube_proxy_put_on_service_addresses_are_a_proxys() {
+    check(
+        "10.96.0.1:30080/TCP
+         10.96.0.2:30080/TCP
+         KUBE-NODE-PORT-TCP 30080
+         KUBE-IPVS-IPS 10.96.0.1",
+        "",
+        &Options::default(),
+        expect![[r#"
+            ours: 10.96.0.1:30080/TCP
+            foreign: 10.96.0.2:30080/TCP
+            ours: KUBE-NODE-PORT-TCP 30080
+            ours: KUBE-IPVS-IPS 10.96.0.1
+        "#]],
+    );
+}

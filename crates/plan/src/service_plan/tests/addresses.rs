@@ -323,3 +323,30 @@ fn a_service_of_which_every_outside_address_is_guarded_keeps_its_cluster_ip() {
         "#]],
     );
 }
+
+#[test]
+fn a_path_that_is_left_out_refuses_nothing() {
+    check_with(
+        "service web 10.96.0.20 type=NodePort external-ip=192.168.50.2 a:80/TCP node-port=30080 b:30080/TCP
+         slice web-1 web a:8080/TCP 10.244.1.5@n1",
+        &options("host=192.168.50.2"),
+        expect![[r#"
+            -A -t 10.96.0.20:80 -s rr
+            -a -t 10.96.0.20:80 -r 10.244.1.5:8080 -m -w 1
+            -A -t 10.96.0.20:30080 -s rr
+            -A -t 192.168.50.2:80 -s rr
+            -a -t 192.168.50.2:80 -r 10.244.1.5:8080 -m -w 1
+            -A -t 192.168.50.2:30080 -s rr
+            -a -t 192.168.50.2:30080 -r 10.244.1.5:8080 -m -w 1
+            add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
+            add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-CLUSTER-IP 10.96.0.20,tcp:30080
+            add KUBE-EXTERNAL-IP 192.168.50.2,tcp:80
+            add KUBE-NODE-PORT-TCP 30080
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:30080
+            add KUBE-IPVS-IPS 10.96.0.20
+            bound: 10.96.0.20
+            warning: port "b": 192.168.50.2:30080/TCP is already taken by another port or address of this Service, which keeps it
+        "#]],
+    );
+}

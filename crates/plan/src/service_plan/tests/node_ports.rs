@@ -255,7 +255,6 @@ fn of_two_ports_with_one_node_port_the_first_gets_it() {
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:81
             add KUBE-NODE-PORT-TCP 30080
             add KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
-            add KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
             warning: port "b": 172.18.0.2:30080/TCP is already taken by another port or address of this Service, which keeps it
