@@ -2,24 +2,35 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::{Deref, DerefMut};
 use std::thread;
 use std::time::Duration;
 
-use lab::cluster::Size;
 use lab::cluster::addresses::{Addresses, CLUSTER_CIDR};
+use lab::cluster::{Node, Pod, Size};
 use lab::namespace::Namespace;
 use lab::traffic::{self, Answer, Client, Failure, Protocol, Server, Spread};
 use lab::wait;
 
-use crate::support::manifests::{Endpoint, Service};
+use crate::support::manifests::{Endpoint, Service, ports};
 use crate::support::testbed::{Proxy, Testbed};
+
+#[path = "scene/pool.rs"]
+mod pool;
 
 /// Where a client is: `pod-2`, `node-1` (a process of the node itself, or a pod on its network) or `host-1` outside.
 pub(crate) type Place = str;
 
-pub(crate) const FLAGS: [&str; 4] =
+pub(crate) const FLAGS: [&str; 6] = [
+    "--cluster-cidr",
+    CLUSTER_CIDR,
     // The limit of tracked connections is the kernel's, and no namespace may change it.
-    ["--cluster-cidr", CLUSTER_CIDR, "--conntrack-max-per-core", "0"];
+    "--conntrack-max-per-core",
+    "0",
+    // No audit makes up for a change that was missed, or takes time from the tests.
+    "--ipvs-sync-period",
+    "1h",
+];
 
 /// How long a client waits for an answer. A refusal over IPv6 may take one retransmission, a second: Linux overlooks an
 /// ICMPv6 error that comes while the client is still sending.
@@ -31,9 +42,16 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) const TCP: Protocol = Protocol::Tcp;
 pub(crate) const UDP: Protocol = Protocol::Udp;
 
-/// Three nodes with kube-ipvs on each, and one host outside. With one pod on each node, `pod-2` is on `node-2`; with
-/// two, `pod-1` and `pod-2` are on `node-1`, and so on.
+/// Three nodes with kube-ipvs on each, and one host outside, for a test. With one pod on each node, `pod-2` is on
+/// `node-2`; with two, `pod-1` and `pod-2` are on `node-1`, and so on.
 pub(crate) struct Scene {
+    stage: Option<Stage>,
+    is_shared: bool,
+    _servers: Vec<Server>,
+}
+
+/// What a scene is played on.
+pub(crate) struct Stage {
     /// kube-ipvs on `node-1`, `node-2` and `node-3`. (Dropped first, since their logs are the testbed's.)
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) testbed: Testbed,
@@ -42,13 +60,83 @@ pub(crate) struct Scene {
 // === impl Scene ===
 
 impl Scene {
-    /// Builds a cluster whose pods serve the usual ports of some protocols; none if this machine cannot, which is
-    /// counted.
+    /// A cluster that one test after another uses, as upstream's tests do. Its pods serve the usual ports of some
+    /// protocols. It is handed on without Services, and with kube-ipvs still running, so a test must leave those alone.
+    /// None if this machine cannot have one, which is counted.
+    #[track_caller]
+    pub(crate) fn shared(pods_per_node: u8, protocols: &[Protocol]) -> Option<Scene> {
+        let stage = match pool::take(pods_per_node) {
+            Some(stage) => stage,
+            None => Stage::build(pods_per_node)?,
+        };
+        Some(Scene::on(stage, true, protocols))
+    }
+
+    /// The same for one test alone.
     #[track_caller]
     pub(crate) fn build(pods_per_node: u8, protocols: &[Protocol]) -> Option<Scene> {
-        let testbed = Testbed::sized(Size { nodes: 3, pods_per_node, hosts: 1 }, protocols)?;
+        Some(Scene::on(Stage::build(pods_per_node)?, false, protocols))
+    }
+
+    /// With kube-ipvs as the test has started it.
+    pub(crate) fn of(proxies: Vec<Proxy>, testbed: Testbed) -> Scene {
+        Scene::on(Stage { proxies, testbed }, false, &[])
+    }
+
+    fn on(stage: Stage, is_shared: bool, protocols: &[Protocol]) -> Scene {
+        pool::enter();
+        let pods = stage.testbed.cluster.pods();
+        let serve = |pod: &Pod| {
+            let serve =
+                |protocol: &Protocol| stage.serve(&pod.name, &pod.name, *protocol, ports(*protocol).1);
+            protocols.iter().map(serve).collect::<Vec<_>>()
+        };
+        let servers = pods.into_iter().flat_map(serve).collect();
+        Scene { stage: Some(stage), is_shared, _servers: servers }
+    }
+}
+
+impl Deref for Scene {
+    type Target = Stage;
+
+    fn deref(&self) -> &Stage {
+        self.stage.as_ref().unwrap()
+    }
+}
+
+impl DerefMut for Scene {
+    fn deref_mut(&mut self) -> &mut Stage {
+        self.stage.as_mut().unwrap()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let stage = self.stage.take().filter(|_| self.is_shared && !thread::panicking());
+        let stage = stage.filter(Stage::is_cleared);
+        pool::leave(stage);
+    }
+}
+
+// === impl Stage ===
+
+impl Stage {
+    #[track_caller]
+    fn build(pods_per_node: u8) -> Option<Stage> {
+        let testbed = Testbed::sized(Size { nodes: 3, pods_per_node, hosts: 1 }, &[])?;
         let proxies = testbed.run_everywhere(&FLAGS);
-        Some(Scene { proxies, testbed })
+        Some(Stage { proxies, testbed })
+    }
+
+    /// Takes all Services away and says whether they are gone from every node.
+    fn is_cleared(&self) -> bool {
+        self.testbed.manifests.clear();
+        let is_empty = |node: &Node| node.ipvs().is_ok_and(|ipvs| ipvs.trim().is_empty());
+        wait::until(LIMIT, || self.testbed.cluster.nodes.iter().all(is_empty))
+    }
+
+    fn pods_per_node(&self) -> usize {
+        self.testbed.cluster.nodes[0].pods.len()
     }
 
     pub(crate) fn apply(&self, service: &Service) {
@@ -98,7 +186,13 @@ impl Scene {
         let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
         let nodes = &self.testbed.cluster.nodes;
         let node = nodes.iter().find(|other| other.name == node).unwrap();
-        self.testbed.cluster.hosts[0].route_via(&addresses, node).unwrap();
+        let host = &self.testbed.cluster.hosts[0];
+        // A node that does not serve an address yet sends the packet back to the router and tells the host to do so
+        // itself, which the host would remember for minutes.
+        for setting in ["ipv4.conf.all", "ipv4.conf.eth0", "ipv6.conf.all", "ipv6.conf.eth0"] {
+            host.namespace.sysctl(&format!("net.{setting}.accept_redirects"), "0").unwrap();
+        }
+        host.route_via(&addresses, node).unwrap();
     }
 
     /// A client who waits for each answer for some seconds.

@@ -71,6 +71,13 @@ impl Manifests {
         self.remove(&format!("{}.json", service.name));
     }
 
+    /// Takes everything away.
+    pub(crate) fn clear(&self) {
+        for entry in fs::read_dir(self.folder.path()).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+    }
+
     pub(crate) fn remove(&self, file: &str) {
         fs::remove_file(self.folder.path().join(file)).unwrap();
     }

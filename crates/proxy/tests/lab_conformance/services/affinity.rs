@@ -63,7 +63,7 @@ fn sticks(scene: &Scene, to: SocketAddr) {
 
 #[track_caller]
 fn check(address: Address) {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = address.service(&scene).affinity(THREE_HOURS);
     scene.apply(&service);
     address.of(&scene, &service).into_iter().for_each(|to| sticks(&scene, to));
@@ -71,7 +71,7 @@ fn check(address: Address) {
 
 #[track_caller]
 fn check_switch(address: Address) {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let without = address.service(&scene);
     let with = without.clone().affinity(THREE_HOURS);
     let to = address.of(&scene, &with);
@@ -84,7 +84,8 @@ fn check_switch(address: Address) {
 }
 
 /// The timeout begins when nothing has been sent for that long, and IPVS remembers a client for as long as it remembers
-/// a connection of it: two minutes after its end. Upstream's test waits for that as well.
+/// a connection of it: two minutes after its end. Upstream's test waits for that as well. No other test may have made
+/// connections.
 #[track_caller]
 fn check_timeout(address: Address) {
     const SECONDS: u32 = 15;

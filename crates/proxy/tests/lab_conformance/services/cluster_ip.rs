@@ -14,7 +14,7 @@ use crate::support::trace;
 
 #[test]
 fn should_serve_a_basic_endpoint_from_pods() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("endpoint-test2", 10);
     let addresses = service.addresses(TCP);
     scene.apply(&service);
@@ -29,7 +29,7 @@ fn should_serve_a_basic_endpoint_from_pods() {
 
 #[test]
 fn should_serve_multiport_endpoints_from_pods() {
-    let Some(scene) = Scene::build(1, &[]) else { return };
+    let Some(scene) = Scene::shared(1, &[]) else { return };
     let _servers = [scene.serve("pod-1", "pod-1", TCP, 100), scene.serve("pod-2", "pod-2", TCP, 101)];
     let service = Service::new("multi-endpoint-test", 10)
         .ports([Port::named("portname1", 80, 100), Port::named("portname2", 81, 101)]);
@@ -51,7 +51,7 @@ fn should_serve_multiport_endpoints_from_pods() {
 
 #[test]
 fn should_be_updated_after_adding_or_deleting_ports() {
-    let Some(scene) = Scene::build(1, &[]) else { return };
+    let Some(scene) = Scene::shared(1, &[]) else { return };
     let _servers = [scene.serve("pod-1", "pod-1", TCP, 100), scene.serve("pod-1", "pod-1-new", TCP, 101)];
     let [first, second] = [Port::named("portname1", 80, 100), Port::named("portname2", 81, 101)];
     let service = Service::new("edit-port-test", 10).slice(scene.endpoints(&["pod-1"]));
@@ -70,7 +70,7 @@ fn should_be_updated_after_adding_or_deleting_ports() {
 
 #[test]
 fn should_preserve_source_pod_ip_for_traffic_thru_service_cluster_ip() {
-    let Some(scene) = Scene::build(2, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(2, &[TCP]) else { return };
     let service = Service::new("sourceip-test", 10).slice(scene.endpoints(&["pod-1"]));
     scene.apply(&service);
     // One client on the server's node, one on another.
@@ -81,7 +81,7 @@ fn should_preserve_source_pod_ip_for_traffic_thru_service_cluster_ip() {
 
 #[test]
 fn should_allow_pods_to_hairpin_back_to_themselves_through_services() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("hairpin-test", 10).slice(scene.endpoints(&["pod-1"]));
     scene.apply(&service);
     scene.served_by("pod-1", TCP, service.addresses(TCP), &["pod-1"]);
@@ -90,7 +90,7 @@ fn should_allow_pods_to_hairpin_back_to_themselves_through_services() {
 #[test]
 fn should_be_able_to_up_and_down_services() {
     const PODS: [&str; 3] = ["pod-1", "pod-2", "pod-3"];
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = |name, number| Service::new(name, number).slice(scene.endpoints(&PODS));
     let [first, second, third] =
         [("up-down-1", 10), ("up-down-2", 20), ("up-down-3", 30)].map(|(name, number)| service(name, number));
@@ -113,7 +113,7 @@ fn should_be_able_to_up_and_down_services() {
 
 #[test]
 fn should_work_after_the_service_has_been_recreated() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = |number| Service::new("recreated", number).slice(scene.endpoints(&["pod-1", "pod-2"]));
     let (old, new) = (service(10), service(20));
     scene.apply(&old);
@@ -127,7 +127,7 @@ fn should_work_after_the_service_has_been_recreated() {
 
 #[test]
 fn should_serve_endpoints_on_same_port_and_different_protocols() {
-    let Some(scene) = Scene::build(1, &[]) else { return };
+    let Some(scene) = Scene::shared(1, &[]) else { return };
     let _servers = [TCP, UDP].map(|protocol| scene.serve("pod-1", "pod-1", protocol, 8080));
     let [tcp, udp] = [TCP, UDP].map(|protocol| Port { number: 80, target: 8080, ..Port::of(protocol) });
     let service = Service::new("multiprotocol-test", 10).slice(scene.endpoints(&["pod-1"]));
@@ -144,7 +144,7 @@ fn should_serve_endpoints_on_same_port_and_different_protocols() {
 
 #[test]
 fn should_serve_endpoints_on_same_port_and_different_protocols_for_internal_traffic_on_type_load_balancer() {
-    let Some(scene) = Scene::build(1, &[]) else { return };
+    let Some(scene) = Scene::shared(1, &[]) else { return };
     let _servers = [TCP, UDP].map(|protocol| scene.serve("pod-1", "pod-1", protocol, 8080));
     let port =
         |protocol, node_port| Port { number: 80, target: 8080, ..Port::of(protocol) }.node_port(node_port);
@@ -166,12 +166,12 @@ fn should_allow_creating_a_basic_sctp_service_with_pod_and_endpoints() {
         return;
     }
     let Some(mut scene) = Scene::build(1, &[]) else { return };
-    let node = scene.testbed.node();
     let file = scene.testbed.file("trace");
     let output = file.to_string_lossy();
     // With -D the process that is started is kube-ipvs itself.
     let strace = ["-f", "-D", "-e", "trace=socket", "-o", &output, KUBE_IPVS];
     scene.proxies.remove(0).stop(Signal::SIGTERM);
+    let node = scene.testbed.node();
     let mut proxy = scene.testbed.spawn(node, Path::new("strace"), &strace, &FLAGS);
     proxy.wait_for_log("first sync done");
     let service = Service::new("sctp-endpoint-test", 10)

@@ -27,7 +27,7 @@ fn load_balancer(scene: &Scene, name: &str, policy: &str) -> Service {
 
 #[test]
 fn should_preserve_the_client_ip_with_external_traffic_policy_local_for_node_port() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     scene.apply(&node_port(&scene, "nodeport-local", "Local"));
     for client in ["host-1", "node-2", "pod-3"] {
         let to = scene.port_of("node-1", NODE_PORT);
@@ -37,7 +37,7 @@ fn should_preserve_the_client_ip_with_external_traffic_policy_local_for_node_por
 
 #[test]
 fn should_fail_health_check_node_port_if_there_are_only_terminating_endpoints() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = load_balancer(&scene, "hc-terminating", "Local");
     let (health, traffic) = (scene.port_of("node-1", HEALTH_PORT), scene.port_of("node-1", NODE_PORT));
     scene.apply(&service);
@@ -51,7 +51,7 @@ fn should_fail_health_check_node_port_if_there_are_only_terminating_endpoints() 
 #[test]
 fn should_fallback_to_terminating_endpoints_when_there_are_no_ready_endpoints_with_external_traffic_policy_cluster()
  {
-    let Some(scene) = Scene::build(2, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(2, &[TCP]) else { return };
     let service = node_port(&scene, "terminating", "Cluster");
     scene.apply(&service.with("pod-1", Condition::Terminating));
     for client in ["pod-2", "pod-3"] {
@@ -64,7 +64,7 @@ fn should_fallback_to_terminating_endpoints_when_there_are_no_ready_endpoints_wi
 #[test]
 fn should_fallback_to_local_terminating_endpoints_when_there_are_no_ready_endpoints_with_external_traffic_policy_local()
  {
-    let Some(scene) = Scene::build(2, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(2, &[TCP]) else { return };
     let service = node_port(&scene, "terminating", "Local");
     scene.apply(&service.with("pod-1", Condition::Terminating));
     for client in ["pod-2", "pod-3", "host-1"] {
@@ -80,7 +80,7 @@ fn should_fallback_to_local_terminating_endpoints_when_there_are_no_ready_endpoi
 #[test]
 fn should_support_node_port_and_health_check_node_port_when_external_traffic_policy_changes() {
     const CLIENT: &str = "node-2";
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let local = load_balancer(&scene, "policy-changes", "Local");
     let cluster = load_balancer(&scene, "policy-changes", "Cluster");
     let [health, traffic] = [HEALTH_PORT, NODE_PORT]

@@ -8,7 +8,7 @@ const PODS: [&str; 3] = ["pod-1", "pod-2", "pod-3"];
 /// Two Services: one is labelled from the beginning, the other now and then.
 #[track_caller]
 fn check(labelled: impl Fn(&Scene, &str, u16) -> Service) {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let disabled = labelled(&scene, "disabled", 10);
     let toggled = Service::new("toggled", 20).slice(scene.endpoints(&PODS));
     let addresses = toggled.addresses(TCP);

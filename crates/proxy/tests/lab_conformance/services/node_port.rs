@@ -36,7 +36,7 @@ fn served_on_every_node(scene: &Scene, client: &Place) {
 
 #[test]
 fn should_be_able_to_create_a_functioning_node_port_service() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = node_port(Service::new("nodeport-test", 10)).slice(scene.endpoints(&PODS));
     scene.apply(&service);
     scene.served_by("pod-3", TCP, service.addresses(TCP), &PODS);
@@ -46,7 +46,7 @@ fn should_be_able_to_create_a_functioning_node_port_service() {
 
 #[test]
 fn should_be_able_to_connect_via_external_ip_not_assigned_to_a_node() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let external = ["203.0.113.250", "2001:db8::250"].map(|address| address.parse().unwrap());
     let service = Service::new("externalip-test", 10)
         .spec(json!({ "externalIPs": external }))
@@ -61,7 +61,7 @@ fn should_be_able_to_connect_via_external_ip_not_assigned_to_a_node() {
 #[test]
 fn should_be_able_to_update_service_type_to_node_port_listening_on_same_port_number_but_different_protocols()
 {
-    let Some(scene) = Scene::build(1, &[]) else { return };
+    let Some(scene) = Scene::shared(1, &[]) else { return };
     let serve = |protocol| PODS.map(|pod| scene.serve(pod, pod, protocol, 8080));
     let _servers = [TCP, UDP].map(serve);
     let service = Service::new("nodeport-update-service", 10).slice(scene.endpoints(&PODS));
@@ -84,7 +84,7 @@ fn should_be_able_to_update_service_type_to_node_port_listening_on_same_port_num
 
 #[test]
 fn should_be_able_to_change_the_type_from_external_name_to_cluster_ip() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("externalname-service", 10);
     scene.apply(&external_name(service.clone()));
     scene.unserved("pod-3", TCP, service.addresses(TCP));
@@ -94,7 +94,7 @@ fn should_be_able_to_change_the_type_from_external_name_to_cluster_ip() {
 
 #[test]
 fn should_be_able_to_change_the_type_from_external_name_to_node_port() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("externalname-service", 10);
     scene.apply(&external_name(service.clone()));
     scene.unserved("pod-3", TCP, service.addresses(TCP));
@@ -105,7 +105,7 @@ fn should_be_able_to_change_the_type_from_external_name_to_node_port() {
 
 #[test]
 fn should_be_able_to_change_the_type_from_cluster_ip_to_external_name() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("clusterip-service", 10).slice(scene.endpoints(&PODS));
     scene.apply(&service);
     scene.served_by("pod-3", TCP, service.addresses(TCP), &PODS);
@@ -116,7 +116,7 @@ fn should_be_able_to_change_the_type_from_cluster_ip_to_external_name() {
 
 #[test]
 fn should_be_able_to_change_the_type_from_node_port_to_external_name() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("nodeport-service", 10).slice(scene.endpoints(&PODS));
     scene.apply(&node_port(service.clone()));
     scene.served_by("pod-3", TCP, service.addresses(TCP), &PODS);
@@ -141,7 +141,7 @@ fn assert_no_address_is_bound(scene: &Scene, service: &Service) {
 
 #[test]
 fn should_release_node_ports_on_delete() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = node_port(Service::new("nodeport-reuse", 10)).slice(scene.endpoints(&PODS));
     scene.apply(&service);
     served_on_every_node(&scene, "pod-3");

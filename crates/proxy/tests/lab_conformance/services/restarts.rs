@@ -116,7 +116,7 @@ fn should_work_after_restarting_apiserver() {
     let Some(mut testbed) = Testbed::sized(size, &[TCP]) else { return };
     let servers = ApiServers::start(&testbed);
     let proxies = servers.run_proxies(&mut testbed);
-    let scene = Scene { proxies, testbed };
+    let scene = Scene::of(proxies, testbed);
     let [first, second] = services(&scene);
     servers.apply(&first);
     is_up(&scene, &first);

@@ -19,7 +19,7 @@ fn service(scene: &Scene, name: &str) -> Service {
 
 #[test]
 fn should_create_endpoints_for_unready_pods() {
-    let Some(scene) = Scene::build(2, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(2, &[TCP]) else { return };
     let service = Service::new("tolerate-unready", 10).slice(scene.endpoints(&["pod-1"]));
     let addresses = service.addresses(TCP);
     let published = |publishes: bool| service.clone().spec(json!({ "publishNotReadyAddresses": publishes }));
@@ -33,7 +33,7 @@ fn should_create_endpoints_for_unready_pods() {
 
 #[test]
 fn should_be_able_to_connect_to_terminating_and_unready_endpoints_if_publish_not_ready_addresses_is_true() {
-    let Some(scene) = Scene::build(2, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(2, &[TCP]) else { return };
     let service = service(&scene, "pub-not-ready").spec(json!({ "publishNotReadyAddresses": true }));
     scene.apply(&service.clone().with("pod-1", Condition::TerminatingPublished));
     for client in CLIENTS {
@@ -47,7 +47,7 @@ fn should_be_able_to_connect_to_terminating_and_unready_endpoints_if_publish_not
 #[test]
 fn should_not_be_able_to_connect_to_terminating_and_unready_endpoints_if_publish_not_ready_addresses_is_false()
  {
-    let Some(scene) = Scene::build(2, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(2, &[TCP]) else { return };
     let service = service(&scene, "pub-not-ready");
     // Served while it is ready, so that silence means something afterwards.
     scene.apply(&service);
@@ -63,7 +63,7 @@ fn should_not_be_able_to_connect_to_terminating_and_unready_endpoints_if_publish
 
 #[test]
 fn should_be_rejected_when_no_endpoints_exist() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("no-pods", 10);
     scene.apply(&service);
     for client in ["pod-1", "pod-2", "node-1"] {
@@ -74,7 +74,7 @@ fn should_be_rejected_when_no_endpoints_exist() {
 /// An evicted pod has failed, so no slice lists it, whatever the Service publishes.
 #[test]
 fn should_be_rejected_for_evicted_pods_no_endpoints_exist() {
-    let Some(scene) = Scene::build(1, &[TCP]) else { return };
+    let Some(scene) = Scene::shared(1, &[TCP]) else { return };
     let service = Service::new("evicted-pods", 10)
         .spec(json!({ "publishNotReadyAddresses": true }))
         .slice(scene.endpoints(&["pod-1"]));
