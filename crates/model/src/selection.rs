@@ -53,8 +53,8 @@ impl Candidate<'_> {
 
     /// Of two slices that name the same address and port, the running pod's entry is the one to believe:
     /// a terminating pod may still hold the address that a new pod was given.
-    fn rank(&self) -> (bool, bool, bool) {
-        (!self.endpoint.terminating, self.endpoint.ready, self.local)
+    fn rank(&self) -> (bool, bool, bool, bool) {
+        (!self.endpoint.terminating, self.endpoint.ready, self.endpoint.serving, self.local)
     }
 }
 

@@ -143,3 +143,20 @@ async fn one_reading() {
     "#]]
     .assert_eq(&lines.concat());
 }
+
+#[tokio::test]
+async fn other_nodes_are_read_only_if_asked_for() {
+    let server = server();
+    server.apply(node("n2")).unwrap();
+    let mut scene = Scene::start(server).await;
+    scene.expect(&START).await;
+
+    let config = Config { all_nodes: true, timing: TIMING, ..Config::in_cluster("n1") };
+    let config = Config { master: Some(scene.server.url()), ..config };
+    let mut scene = Scene::follow(scene.server, config).await;
+    scene
+        .expect(&["EndpointSlice default/a-1 10.1.0.1", "Node n1", "Node n2", "Service default/a 10.0.0.1"])
+        .await;
+    scene.server.delete(Resource::Nodes, "n2");
+    scene.expect(&START).await;
+}
