@@ -14,6 +14,8 @@ mod cost;
 mod endpoints;
 #[path = "lab_e2e/folder.rs"]
 mod folder;
+#[path = "lab_e2e/outside.rs"]
+mod outside;
 #[path = "lab_e2e/repair.rs"]
 mod repair;
 #[path = "lab_e2e/restart.rs"]

@@ -16,17 +16,17 @@ use crate::support::testbed::{KUBE_IPVS, PODS, Testbed, eventually};
 const FLAGS: [&str; 2] = ["--cluster-cidr", CLUSTER_CIDR];
 
 /// A testbed whose Services come from an API server that listens on `node-1` itself.
-struct Scene {
-    testbed: Testbed,
+pub(crate) struct Scene {
+    pub(crate) testbed: Testbed,
     runtime: Runtime,
-    server: ApiServer,
+    pub(crate) server: ApiServer,
 }
 
 // === impl Scene ===
 
 impl Scene {
     #[track_caller]
-    fn build() -> Option<Scene> {
+    pub(crate) fn build() -> Option<Scene> {
         let mut testbed = Testbed::build()?;
         let runtime = Runtime::new().unwrap();
         // A socket belongs to the namespace of the thread that opens it.
@@ -49,7 +49,7 @@ impl Scene {
         Some(Scene { testbed, runtime, server })
     }
 
-    fn apply(&self, service: &Service) {
+    pub(crate) fn apply(&self, service: &Service) {
         for object in service.objects() {
             self.server.apply(object).unwrap();
         }
