@@ -24,6 +24,7 @@ pub struct Client<'a> {
     address: SocketAddr,
     source: Option<SocketAddr>,
     patience: Duration,
+    resets: bool,
 }
 
 /// Who answered.
@@ -66,7 +67,7 @@ pub struct Spread {
 impl<'a> Client<'a> {
     /// A client in a namespace that will talk to an address, and waits five seconds for every answer.
     pub fn new(namespace: &'a Namespace, protocol: Protocol, address: SocketAddr) -> Client<'a> {
-        Client { namespace, protocol, address, source: None, patience: Duration::from_secs(5) }
+        Client { namespace, protocol, address, source: None, patience: Duration::from_secs(5), resets: false }
     }
 
     /// The same with another time to wait for a connection, and for each answer.
@@ -80,6 +81,14 @@ impl<'a> Client<'a> {
     #[must_use]
     pub fn from(mut self, source: SocketAddr) -> Client<'a> {
         self.source = Some(source);
+        self
+    }
+
+    /// The same, ending each TCP connection by a reset, so that nobody on the way remembers it for the two minutes of
+    /// TIME_WAIT.
+    #[must_use]
+    pub fn resetting(mut self) -> Client<'a> {
+        self.resets = true;
         self
     }
 
@@ -129,6 +138,10 @@ impl<'a> Client<'a> {
             Protocol::Udp => exchange_datagrams(&socket),
             Protocol::Tcp | Protocol::Sctp => exchange_lines(&socket),
         };
+        if self.resets {
+            // A socket that is to linger for no time is closed by a reset.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
         Answer::parse(&line.map_err(|error| Failure::of(&error, true))?)
     }
 
