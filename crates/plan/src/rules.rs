@@ -55,7 +55,7 @@ pub struct TableRules {
 pub struct Ruleset {
     /// The family: `iptables` or `ip6tables`.
     pub family: Family,
-    /// The tables, filter first, as `iptables-save` prints them.
+    /// The tables. The one that a kernel may lack is last, since `iptables-restore` ends with the first that fails.
     pub tables: Vec<TableRules>,
 }
 
@@ -72,8 +72,8 @@ pub fn ruleset(family: Family, options: &Options) -> Ruleset {
         family,
         tables: vec![
             filter::table(family, options),
-            mangle::table(family, options),
             nat::table(family, options),
+            mangle::table(family, options),
         ],
     }
 }

@@ -57,14 +57,6 @@ fn all_rules_of_ipv4() {
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -j DROP
         COMMIT
-        *mangle
-        :KUBE-IPVS-OUT-FILTER - [0:0]
-        -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-        -A KUBE-IPVS-OUT-FILTER -m set ! --match-set KUBE-LOAD-BALANCER-FW dst,dst -j RETURN
-        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
-        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
-        -A KUBE-IPVS-OUT-FILTER -j DROP
-        COMMIT
         *nat
         :KUBE-LOAD-BALANCER - [0:0]
         :KUBE-MARK-MASQ - [0:0]
@@ -101,6 +93,14 @@ fn all_rules_of_ipv4() {
         -A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT
         -A KUBE-SERVICES -m set --match-set KUBE-LOAD-BALANCER dst,dst -j ACCEPT
         COMMIT
+        *mangle
+        :KUBE-IPVS-OUT-FILTER - [0:0]
+        -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+        -A KUBE-IPVS-OUT-FILTER -m set ! --match-set KUBE-LOAD-BALANCER-FW dst,dst -j RETURN
+        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
+        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
+        -A KUBE-IPVS-OUT-FILTER -j DROP
+        COMMIT
     "#]].assert_eq(&ruleset(Family::V4, &cluster_cidrs()).to_string());
 }
 
@@ -135,14 +135,6 @@ fn all_rules_of_ipv6() {
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source cidr for packet filter purpose" -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-CID dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -j DROP
-        COMMIT
-        *mangle
-        :KUBE-IPVS-OUT-FILTER - [0:0]
-        -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-        -A KUBE-IPVS-OUT-FILTER -m set ! --match-set KUBE-6-LOAD-BALANCER-FW dst,dst -j RETURN
-        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-CID dst,dst,src -j RETURN
-        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
-        -A KUBE-IPVS-OUT-FILTER -j DROP
         COMMIT
         *nat
         :KUBE-LOAD-BALANCER - [0:0]
@@ -179,6 +171,14 @@ fn all_rules_of_ipv6() {
         -A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT
         -A KUBE-SERVICES -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j ACCEPT
         -A KUBE-SERVICES -m set --match-set KUBE-6-LOAD-BALANCER dst,dst -j ACCEPT
+        COMMIT
+        *mangle
+        :KUBE-IPVS-OUT-FILTER - [0:0]
+        -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+        -A KUBE-IPVS-OUT-FILTER -m set ! --match-set KUBE-6-LOAD-BALANCER-FW dst,dst -j RETURN
+        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-CID dst,dst,src -j RETURN
+        -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
+        -A KUBE-IPVS-OUT-FILTER -j DROP
         COMMIT
     "#]].assert_eq(&ruleset(Family::V6, &cluster_cidrs()).to_string());
 }

@@ -289,10 +289,10 @@ fn what_kube_proxy_left_is_made_ours_chain_by_chain() {
         filter KUBE-IPVS-OUT-FILTER: other rules than ours
         filter KUBE-PROXY-FIREWALL: other rules than ours
         filter KUBE-SOURCE-RANGES-FIREWALL: other rules than ours
-        mangle KUBE-IPVS-OUT-FILTER: missing
-        mangle OUTPUT: missing: -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
         nat KUBE-NODE-PORT: other rules than ours
-        nat KUBE-SERVICES: other rules than ours"#]]
+        nat KUBE-SERVICES: other rules than ours
+        mangle KUBE-IPVS-OUT-FILTER: missing
+        mangle OUTPUT: missing: -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER"#]]
     .assert_eq(&repair.findings.join("\n"));
 }
 
