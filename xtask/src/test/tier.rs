@@ -20,6 +20,10 @@ const TIME_LIMIT: u32 = 1800;
 const SKIPPED: &str = "KUBE_IPVS_SKIPPED";
 const REQUIRE: &str = "KUBE_IPVS_REQUIRE_LAB";
 
+/// Tests of the lab wait more than they compute, so more of them run at once than there are processors. Libtest reads
+/// this.
+const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "4");
+
 /// Where the guest sees the folder it shares with this machine.
 const GUEST_SHARE: &str = "/run/lab";
 
@@ -41,7 +45,7 @@ pub(super) fn in_lab(equipment: &Equipment, executables: &[Executable]) -> Resul
     let options = ["--share", &share, "--time-limit", &limit, "--memory", "3072"];
     let mut command = equipment.command(&options, &["sh", "-c", &script]);
     let seen = if equipment.place == Place::Guest { Path::new(GUEST_SHARE) } else { &folder };
-    command.env(SKIPPED, seen.join("skipped")).env(REQUIRE, "1");
+    command.env(SKIPPED, seen.join("skipped")).env(REQUIRE, "1").env(THREADS.0, THREADS.1);
     let tier = follow(Reader::new("lab"), &mut command, executables)?;
     complete(tier, &folder)
 }

@@ -65,7 +65,7 @@ fn a_row_without_a_test_and_without_a_reason_is_an_error() {
     assert_eq!(error, "| should work | some day |: no test and no reason");
 }
 
-/// The page names each test of `lab_conformance` once, and no others.
+/// The page names each test of `lab_conformance`, and no others. A test may stand for several of upstream's.
 #[test]
 fn the_page_and_the_tests_agree() {
     let rows = rows(&fs::read_to_string(page()).unwrap()).unwrap();
@@ -84,7 +84,6 @@ fn the_page_and_the_tests_agree() {
     };
     assert_eq!(only_in(&named, &written), Vec::<String>::new(), "tests that are named and do not exist");
     assert_eq!(only_in(&written, &named), Vec::<String>::new(), "tests that are not named");
-    assert_eq!(named, written, "tests that are named twice");
 }
 
 /// Finds what follows `#[test]` in the files of a folder, whose names are their modules'.
