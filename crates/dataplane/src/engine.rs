@@ -52,8 +52,18 @@ pub struct Dataplane<K> {
     timeouts: [u32; 3],
     drains: Drains,
     rules: Rules,
-    /// Whether conntrack may hold flows that were not looked at: at start, and after a failure.
-    flows_unknown: bool,
+    flows: Flows,
+}
+
+/// What is known of the UDP flows that conntrack remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flows {
+    /// Some may be stale: at start, and after a failure. A reconciliation looks at all of them.
+    Unknown,
+    /// Stale ones were forgotten as they became so.
+    Known,
+    /// The kernel does not tell.
+    Unavailable,
 }
 
 // === impl Dataplane ===
@@ -67,7 +77,7 @@ impl<K: Kernel> Dataplane<K> {
             timeouts: settings.timeouts,
             drains: Drains::new(settings.drain_limit),
             rules: Rules::default(),
-            flows_unknown: true,
+            flows: Flows::Unknown,
         }
     }
 
@@ -79,6 +89,11 @@ impl<K: Kernel> Dataplane<K> {
     /// The kernel, to be prodded by tests.
     pub fn kernel_mut(&mut self) -> &mut K {
         &mut self.kernel
+    }
+
+    /// Ends the engine and gives the kernel back, as it is.
+    pub fn into_kernel(self) -> K {
+        self.kernel
     }
 
     /// How many real servers wait for their last connections.
@@ -111,7 +126,8 @@ impl<K: Kernel> Dataplane<K> {
             Ok(observed) => self.approach(observed, target, now, &mut report),
             Err(error) => report.errors.push(error),
         }
-        if self.flows_unknown {
+        if self.flows == Flows::Unknown && report.errors.is_empty() {
+            self.flows = Flows::Known;
             self.forget_flows(&flows::of_state(target.desired), &mut report);
         }
         report
@@ -251,14 +267,29 @@ impl<K: Kernel> Dataplane<K> {
         }
     }
 
-    /// Makes conntrack forget flows. If that fails, a reconciliation looks at all of them again.
+    /// Makes conntrack forget flows. If that fails, or if it is not known what the kernel did before, the next
+    /// reconciliation looks at all of them.
     fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>, report: &mut Report) {
-        let forgotten = if stale.is_empty() { Ok(0) } else { self.kernel.forget_flows(stale) };
-        match forgotten {
-            Ok(count) => report.forgotten_flows += count,
-            Err(error) => report.errors.push(error),
+        if self.flows == Flows::Unavailable {
+            return;
         }
-        self.flows_unknown = !report.errors.is_empty();
+        if !report.errors.is_empty() {
+            self.flows = Flows::Unknown;
+        }
+        if stale.is_empty() {
+            return;
+        }
+        match self.kernel.forget_flows(stale) {
+            Ok(count) => report.forgotten_flows += count,
+            Err(error @ Error::NoConntrack { .. }) => {
+                self.flows = Flows::Unavailable;
+                report.limitations.push(error);
+            }
+            Err(error) => {
+                self.flows = Flows::Unknown;
+                report.errors.push(error);
+            }
+        }
     }
 
     /// Sends operations and notes what the kernel refused. Gives the addresses behind which nothing can be
@@ -312,10 +343,11 @@ impl<K: Kernel> Dataplane<K> {
 }
 
 fn is_urgent(operation: &Operation, urgent: &State) -> bool {
-    if operation.removes() {
-        return false;
-    }
     match operation {
+        Operation::RemoveMember(member) if operation.phase() == Phase::NoMoreReset => {
+            member.virtual_server().is_some_and(|key| urgent.virtual_servers.contains_key(&key))
+        }
+        operation if operation.removes() => false,
         Operation::AddMember(member) => urgent.members.contains(member),
         Operation::BindAddress(address) => urgent.addresses.contains(address),
         other => other.virtual_server().is_some_and(|key| urgent.virtual_servers.contains_key(key)),

@@ -46,6 +46,15 @@ pub enum Error {
         /// The kernel's reason.
         refused: netlink::Refused,
     },
+    /// The kernel does not tell of tracked flows.
+    #[error(
+        "stale UDP flows cannot be found, because this kernel offers no ctnetlink ({source}): clients that keep \
+         their source port may stay with endpoints that are gone; load the module nf_conntrack_netlink"
+    )]
+    NoConntrack {
+        /// What the kernel said.
+        source: netlink::Error,
+    },
     /// Stale flows could not be deleted.
     #[error("a stale UDP flow cannot be deleted from conntrack: {refused}")]
     Flows {

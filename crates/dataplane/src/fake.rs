@@ -37,6 +37,10 @@ pub struct FakeKernel {
     pub host_addresses: BTreeSet<IpAddr>,
     /// The UDP flows that conntrack remembers: what each was sent to, and where it leads.
     pub flows: BTreeSet<(VirtualServerKey, (IpAddr, u16))>,
+    /// How the next calls of [`Kernel::forget_flows`] fail, first to last; empty if they do not.
+    pub flow_errors: Vec<Error>,
+    /// Whether the addresses of other interfaces cannot be read.
+    pub unreadable_addresses: bool,
     /// Every operation that was carried out.
     pub log: Vec<String>,
     /// The sysctls that exist.
@@ -193,10 +197,18 @@ impl Kernel for FakeKernel {
     }
 
     fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        if self.unreadable_addresses {
+            let source =
+                netlink::Error::LostReplies { what: "listing addresses", reason: "asked for by a test" };
+            return Err(Error::Netlink { what: "listing addresses", source });
+        }
         Ok(self.host_addresses.clone())
     }
 
     fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error> {
+        if !self.flow_errors.is_empty() {
+            return Err(self.flow_errors.remove(0));
+        }
         let is_stale = |(key, place): &(VirtualServerKey, (IpAddr, u16))| {
             stale.get(key).is_some_and(|stale| stale.matches(place))
         };

@@ -108,8 +108,13 @@ pub enum Sighting {
     InterfaceGone,
     /// An address was taken from it.
     AddressGone(IpAddr),
-    /// An address came to or went from another interface.
-    HostAddresses,
+    /// An address came to another interface, was told of again, or went from it.
+    HostAddress {
+        /// The address.
+        address: IpAddr,
+        /// Whether it is there now. One that went may still be on a further interface.
+        present: bool,
+    },
     /// More happened than could be noticed.
     Missed,
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
+use crate::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Protocol, Service};
 
 pub use self::addresses::AddressOwner;
 use self::addresses::{NodeAddresses, OutsideAddresses, moved};
@@ -112,6 +112,15 @@ impl Cluster {
             return Some(AddressOwner::ControlPlane);
         }
         self.other_nodes.owner(address).cloned().map(AddressOwner::Node)
+    }
+
+    /// Whether an API server listens on `address` and `port`.
+    pub fn is_api_server(&self, address: IpAddr, port: u16) -> bool {
+        let api_server = api_server();
+        self.slices(&api_server).any(|slice| {
+            slice.ports.iter().any(|known| known.port == port && known.protocol == Protocol::Tcp)
+                && slice.endpoints.iter().any(|endpoint| endpoint.address == address)
+        })
     }
 
     /// Whether every Service and EndpointSlice has been told of once, which is what planning waits for

@@ -45,6 +45,8 @@ pub enum Phase {
     VirtualServers,
     /// Real servers that are new or different.
     RealServers,
+    /// Entries that reset connections, now that there is an endpoint.
+    NoMoreReset,
     /// Real servers that go.
     WithoutRealServers,
     /// Addresses that get the policy Local are no longer masqueraded, now that only this node serves them.
@@ -137,6 +139,7 @@ impl Operation {
     pub fn phase(&self) -> Phase {
         match self {
             Operation::RemoveMember(member) if keeps_source(member) => Phase::Masquerade,
+            Operation::RemoveMember(member) if member.set.name == SetName::NoEndpoint => Phase::NoMoreReset,
             Operation::AddMember(member) if keeps_source(member) => Phase::KeepSource,
             Operation::AddMember(member) if refuses(member) => Phase::Refuse,
             Operation::AddMember(_) => Phase::Allow,

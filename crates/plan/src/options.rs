@@ -82,6 +82,18 @@ impl Options {
         self.families.contains(&family)
     }
 
+    /// Whether it matters that the machine has `address`: link-local ones of IPv6 only if node ports are asked
+    /// for there.
+    pub fn uses_host_address(&self, address: &IpAddr) -> bool {
+        match (address, &self.node_port_addresses) {
+            (IpAddr::V6(v6), NodePortAddresses::Networks(networks)) if v6.is_unicast_link_local() => {
+                networks.iter().any(|network| network.contains(address))
+            }
+            (IpAddr::V6(v6), _) => !v6.is_unicast_link_local(),
+            (IpAddr::V4(_), _) => true,
+        }
+    }
+
     /// Whether policy Local is kept in `family`: wanted, and possible, since pods can be told from the outside.
     pub fn keeps_local_policy(&self, family: Family) -> bool {
         self.local_policy == LocalPolicy::Strict && self.local_detector.get(family).is_some()

@@ -71,8 +71,8 @@ pub fn plan_service(service: &Service, cluster: &Cluster, options: &Options) -> 
             plan.note_missing_local_endpoints(service, port, family, &selection);
             for path in around.paths(service, port, cluster_ip, &selection) {
                 let pair = Entry::IpPort(path.address, port.protocol, path.port);
-                let is_served = plan.add_path(path, service, port, &scheduling);
-                if is_served && !selection.any_usable && port.protocol == Protocol::Tcp {
+                let refuses = path.endpoints.is_empty() && port.protocol == Protocol::Tcp;
+                if plan.add_path(path, service, port, &scheduling) && refuses {
                     plan.members.insert(Member::new(SetName::NoEndpoint, family, pair));
                 }
             }

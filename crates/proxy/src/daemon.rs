@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use dataplane::{Dataplane, Kernel, Report, Sighting, Target};
-use model::{Change, Cluster, Effect, ObjectKey};
+use model::{Change, Cluster, Effect, Kind, ObjectKey};
 use plan::{Operation, Planner, State, Update};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
@@ -27,6 +27,9 @@ use self::pacer::{Pacer, Scope, Work};
 /// How many changes are taken in before the kernel gets its turn, so that a flood of them cannot starve it.
 const MOST_AT_ONCE: usize = 4096;
 
+/// How long the list of Nodes is waited for, as long as kube-proxy waits for its own Node.
+const LONGEST_WAIT_FOR_NODES: Duration = Duration::from_secs(30);
+
 /// Everything that the daemon knows.
 pub(crate) struct Daemon<K> {
     cluster: Cluster,
@@ -41,6 +44,10 @@ pub(crate) struct Daemon<K> {
     replan: bool,
     /// Whether the machine's addresses may have changed since they were read.
     look_at_host: bool,
+    /// Whether the addresses of other nodes are guarded, so that their list is waited for.
+    guards_nodes: bool,
+    /// Whether a step failed since the whole state was last compared with success.
+    fails: bool,
 }
 
 /// What planning leaves to do.
@@ -49,6 +56,14 @@ struct Planned {
     operations: Vec<Operation>,
     /// Why something could not be planned.
     errors: Vec<dataplane::Error>,
+}
+
+// === impl Planned ===
+
+impl Planned {
+    fn into_report(self) -> Report {
+        Report { errors: self.errors, ..Report::default() }
+    }
 }
 
 // === impl Daemon ===
@@ -71,7 +86,14 @@ impl<K: Kernel> Daemon<K> {
             touched: BTreeSet::new(),
             replan: false,
             look_at_host: true,
+            guards_nodes: false,
+            fails: false,
         }
+    }
+
+    /// Waits for the list of Nodes as well before anything is served, though not for ever.
+    pub(crate) fn guarding_nodes(self, guards_nodes: bool) -> Self {
+        Daemon { guards_nodes, ..self }
     }
 
     /// Runs until `stop` is done, and gives its reason. The kernel keeps its state.
@@ -122,7 +144,8 @@ impl<K: Kernel> Daemon<K> {
             Effect::Synced(kind) => {
                 info!(%kind, "first list received");
                 if self.cluster.is_synced() {
-                    self.pacer.start();
+                    let waits = self.guards_nodes && !self.cluster.has_synced(Kind::Node);
+                    self.pacer.start(waits.then(|| now() + LONGEST_WAIT_FOR_NODES));
                 }
                 return;
             }
@@ -133,14 +156,23 @@ impl<K: Kernel> Daemon<K> {
 
     /// Looks at once when somebody took away what should be there; own changes are sighted as well.
     fn notice(&mut self, sighting: Sighting, now: Instant) {
-        if matches!(sighting, Sighting::HostAddresses | Sighting::Missed) {
+        let host_differs = match sighting {
+            // Told again, as router advertisements do, or of no use, as the link-local ones of pods' interfaces.
+            Sighting::HostAddress { address, present } => {
+                let options = self.planner.options();
+                options.host_addresses.contains(&address) != present && options.uses_host_address(&address)
+            }
+            Sighting::Missed => true,
+            Sighting::InterfaceGone | Sighting::AddressGone(_) => false,
+        };
+        if host_differs {
             self.look_at_host = true;
             self.changed();
         }
         let wanted = match sighting {
             Sighting::AddressGone(address) => self.planner.desired().state().addresses.contains(&address),
             Sighting::InterfaceGone | Sighting::Missed => true,
-            Sighting::HostAddresses => false,
+            Sighting::HostAddress { .. } => false,
         };
         if wanted {
             self.pacer.drifted(now);
@@ -156,7 +188,6 @@ impl<K: Kernel> Daemon<K> {
     /// Does what is due.
     fn work(&mut self, now: Instant) {
         while let Some(work) = self.pacer.due(now) {
-            self.outlets.health.began();
             match work {
                 Work::FirstSync => self.first_sync(now),
                 Work::Changes => self.apply_changes(now),
@@ -170,30 +201,60 @@ impl<K: Kernel> Daemon<K> {
     }
 
     fn first_sync(&mut self, now: Instant) {
+        self.outlets.health.began();
         let began = Instant::now();
-        let unread = self.plan_again().errors;
-        let mut report = self.reconcile(now);
-        report.errors.extend(unread);
+        let planned = self.plan_again();
+        if self.look_at_host {
+            // Without the machine's addresses the plan would take every node port from the kernel.
+            self.outlets.health.failed();
+            self.pacer.postpone(now);
+            return self.journal.outcome(&planned.into_report(), Scope::Whole);
+        }
+        let report = self.reconcile(now);
         self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
+        self.answer_for(&report, Scope::Whole);
         self.conclude(&report, Scope::Whole, now);
     }
 
     fn apply_changes(&mut self, now: Instant) {
-        let planned = self.plan_again();
-        let mut report = Report { errors: planned.errors, ..Report::default() };
-        if !planned.operations.is_empty() {
-            report.absorb(self.dataplane.apply(planned.operations, now));
-            self.journal.changes(&report);
-        }
+        self.outlets.health.began();
+        let report = self.apply_planned(now);
+        self.answer_for(&report, Scope::Part);
         self.conclude(&report, Scope::Part, now);
     }
 
     fn audit(&mut self, now: Instant) {
-        let planned = self.plan_again();
-        let mut report = self.reconcile(now);
-        report.errors.extend(planned.errors);
-        self.journal.audit(&report);
+        self.outlets.health.began();
+        // What is planned is sent as a change: an observation alone would take what is to be removed for
+        // somebody else's, if only the plan says that it was ours.
+        let mut report = self.apply_planned(now);
+        let audited = self.reconcile(now);
+        self.journal.audit(&audited);
+        report.absorb(audited);
+        self.answer_for(&report, Scope::Whole);
         self.conclude(&report, Scope::Whole, now);
+    }
+
+    fn apply_planned(&mut self, now: Instant) -> Report {
+        let planned = self.plan_again();
+        let operations = planned.operations;
+        let mut report = Report { errors: planned.errors, ..Report::default() };
+        if !operations.is_empty() {
+            report.absorb(self.dataplane.apply(operations, now));
+            self.journal.changes(&report);
+        }
+        report
+    }
+
+    /// Tells health checks how it went. An element that the kernel refuses is no reason to turn traffic away
+    /// from a node; a step that fails is, until everything has been looked at.
+    fn answer_for(&mut self, report: &Report, scope: Scope) {
+        let failed = !report.errors.is_empty();
+        self.fails = failed || (self.fails && scope == Scope::Part);
+        match self.fails {
+            true => self.outlets.health.failed(),
+            false => self.outlets.health.succeeded(),
+        }
     }
 
     /// Plans what was touched, and what depends on the machine's addresses if they changed.
@@ -248,10 +309,6 @@ impl<K: Kernel> Daemon<K> {
         self.outlets.count(&self.planner, draining, report.forgotten_flows);
         if !report.missing_schedulers.is_empty() {
             self.pacer.audit_now();
-        }
-        match report.is_complete() {
-            true => self.outlets.health.succeeded(),
-            false => self.outlets.health.failed(),
         }
         self.pacer.done(scope, report.is_complete(), draining > 0, now);
         self.journal.outcome(report, scope);

@@ -32,7 +32,7 @@ pub(super) fn forget(
             original_destination: only.then_some(first.address),
             original_destination_port: only.then_some(first.port),
         };
-        let flows = conntrack.flows(&filter).map_err(Error::netlink("listing tracked UDP flows"))?;
+        let flows = conntrack.flows(&filter).map_err(unlisted)?;
         found.extend(flows.into_iter().filter(|flow| is_stale(flow, stale)));
     }
     if found.is_empty() {
@@ -44,6 +44,14 @@ pub(super) fn forget(
     match refused.clone().find(|refused| refused.errno != Errno::ENOENT) {
         Some(refused) => Err(Error::Flows { refused: refused.clone() }),
         None => Ok(found.len() - refused.count()),
+    }
+}
+
+/// The kernel answers EINVAL to a subsystem that it does not have.
+fn unlisted(source: netlink::Error) -> Error {
+    match source {
+        netlink::Error::Kernel { errno: Errno::EINVAL, .. } => Error::NoConntrack { source },
+        source => Error::Netlink { what: "listing tracked UDP flows", source },
     }
 }
 

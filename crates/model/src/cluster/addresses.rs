@@ -105,10 +105,15 @@ fn remove_from<T: Ord>(sets: &mut BTreeMap<IpAddr, BTreeSet<T>>, address: IpAddr
     }
 }
 
-/// The addresses that two versions of a slice do not share.
+/// The addresses that two versions of a slice do not share; all if their ports differ.
 pub(super) fn moved(before: Option<&EndpointSlice>, after: Option<&EndpointSlice>) -> BTreeSet<IpAddr> {
+    let ports_differ = before.map(|slice| &slice.ports) != after.map(|slice| &slice.ports);
     let [before, after] = [before, after].map(|slice| -> BTreeSet<IpAddr> {
         slice.into_iter().flat_map(|slice| &slice.endpoints).map(|endpoint| endpoint.address).collect()
     });
-    before.symmetric_difference(&after).copied().collect()
+    if ports_differ {
+        before.union(&after).copied().collect()
+    } else {
+        before.symmetric_difference(&after).copied().collect()
+    }
 }

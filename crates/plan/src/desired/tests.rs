@@ -58,15 +58,15 @@ fn an_address_of_two_services_stays_until_both_are_gone() {
             + ipset add KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             + ipvsadm -A -t 10.96.0.1:81 -s rr
             # no-service web
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             - ipvsadm -D -t 10.96.0.1:80
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             # no-service api
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             - ip addr del 10.96.0.1/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:81
             - ipset del KUBE-IPVS-IPS 10.96.0.1
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:81
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
         "#]],
     );
 }
@@ -140,20 +140,20 @@ fn three_owners_are_counted() {
             + ipset add KUBE-NO-ENDPOINT 10.96.0.2,tcp:81
             + ipset add KUBE-IPVS-IPS 10.96.0.2
             + ipvsadm -A -t 10.96.0.2:81 -s rr
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             + ip addr add 10.96.0.2/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:81
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:81
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:81
             # no-service a
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             - ipvsadm -D -t 10.96.0.1:80
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             # no-service c
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:82
             - ip addr del 10.96.0.1/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:82
             - ipset del KUBE-IPVS-IPS 10.96.0.1
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:82
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:82
         "#]],
     );
 }
@@ -244,11 +244,11 @@ fn the_next_in_line_takes_over_in_place() {
             + ip addr add 10.96.0.9/32 dev kube-ipvs0
             10.96.0.1:80/TCP is not contested any more
             # no-service third
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
             - ip addr del 10.96.0.1/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.1:80
             - ipset del KUBE-IPVS-IPS 10.96.0.1
             - ipset del KUBE-CLUSTER-IP 10.96.0.1,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.1,tcp:80
         "#]],
     );
 }
@@ -374,6 +374,7 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             # no-service new
             - ipset del KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             + ipset add KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             - ip addr del 10.96.0.2/32 dev kube-ipvs0
             - ipvsadm -D -t 10.96.0.2:80
             - ipset del KUBE-LOAD-BALANCER-FW 192.0.2.1,tcp:80
@@ -381,7 +382,6 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             - ipset del KUBE-CLUSTER-IP 10.96.0.2,tcp:80
             - ipset del KUBE-LOAD-BALANCER 192.0.2.1,tcp:80
             - ipset del KUBE-LOAD-BALANCER-SOURCE-CIDR 192.0.2.1,tcp:80,198.51.100.0/24
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
             192.0.2.1:80/TCP goes to third, not to old
         "#]],
     );

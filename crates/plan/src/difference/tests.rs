@@ -201,13 +201,13 @@ fn operations_name_their_element_and_their_virtual_server() {
         10.96.0.1:80/TCP: add real server 10.244.2.5:8080 to 10.96.0.1:80/TCP
         [fd00:96::1]:53/UDP: add real server [fd00:244:1::5]:53 to [fd00:96::1]:53/UDP
         [fd00:96::1]:80/TCP: add real server [fd00:244:1::5]:8080 to [fd00:96::1]:80/TCP
+        -: remove set entry KUBE-NO-ENDPOINT 10.96.0.9,tcp:81
         -: bind 10.96.0.1 to kube-ipvs0
         -: bind fd00:96::1 to kube-ipvs0
         -: unbind 10.96.0.9 from kube-ipvs0
         10.96.0.9:81/TCP: remove virtual server 10.96.0.9:81/TCP
         -: remove set entry KUBE-IPVS-IPS 10.96.0.9
         -: remove set entry KUBE-CLUSTER-IP 10.96.0.9,tcp:81
-        -: remove set entry KUBE-NO-ENDPOINT 10.96.0.9,tcp:81
     "#]]
     .assert_eq(&lines.collect::<String>());
 }

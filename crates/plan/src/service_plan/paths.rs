@@ -1,10 +1,11 @@
 //! The ways by which traffic reaches a Service port: cluster IP, external IPs, load-balancer addresses and
 //! node ports, each with its policy and its sets.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
-use model::{Candidate, Cluster, Family, Protocol, Selection, Service, ServicePort};
+use model::{AddressOwner, Candidate, Cluster, Family, Protocol, Selection, Service, ServicePort};
 
 use super::warning::{Reason, Warning};
 use crate::node_ports;
@@ -27,6 +28,8 @@ pub(super) struct Surroundings<'a> {
     options: &'a Options,
     external_ips: Vec<IpAddr>,
     load_balancer_ips: Vec<IpAddr>,
+    /// Where API servers of this machine listen, among the Service's own addresses and ports.
+    api_servers: BTreeSet<(IpAddr, u16)>,
     /// The addresses that serve node ports.
     node_addresses: Vec<IpAddr>,
     /// Who may use the load-balancer addresses; everybody if empty.
@@ -59,6 +62,7 @@ impl<'a> Surroundings<'a> {
         let node = cluster.node().and_then(|node| node.primary_address(family));
         Surroundings {
             options,
+            api_servers: api_servers(service, &[&external_ips, &load_balancer_ips], cluster, warnings),
             external_ips,
             load_balancer_ips,
             node_addresses: if has_node_port {
@@ -81,8 +85,11 @@ impl<'a> Surroundings<'a> {
         selection: &'a Selection<'a>,
     ) -> Vec<Path<'a>> {
         let mut paths = vec![self.cluster_ip(service, port, cluster_ip, selection)];
-        paths.extend(self.external_ips.iter().map(|ip| self.external_ip(*ip, port, selection)));
-        paths.extend(self.load_balancer_ips.iter().map(|ip| self.load_balancer(*ip, port, selection)));
+        let is_free = |ip: &&IpAddr| !self.api_servers.contains(&(**ip, port.port));
+        let external = self.external_ips.iter().filter(is_free);
+        paths.extend(external.map(|ip| self.external_ip(*ip, port, selection)));
+        let balancers = self.load_balancer_ips.iter().filter(is_free);
+        paths.extend(balancers.map(|ip| self.load_balancer(*ip, port, selection)));
         if let Some(node_port) = port.node_port {
             let addresses = self.node_addresses.iter();
             paths.extend(addresses.map(|ip| self.node_port(*ip, node_port, port.protocol, selection)));
@@ -191,6 +198,28 @@ fn source_ranges(service: &Service, family: Family) -> Vec<IpNet> {
         .map(IpNet::trunc)
         .collect();
     if ranges.iter().any(|range| range.prefix_len() == 0) { Vec::new() } else { ranges }
+}
+
+/// Where API servers listen on addresses of this machine, which the Service may have apart from that port.
+fn api_servers(
+    service: &Service,
+    addresses: &[&Vec<IpAddr>],
+    cluster: &Cluster,
+    warnings: &mut Vec<Warning>,
+) -> BTreeSet<(IpAddr, u16)> {
+    let pairs = addresses
+        .iter()
+        .flat_map(|addresses| addresses.iter())
+        .flat_map(|address| service.ports.iter().map(|port| (*address, port.port)));
+    let taken: BTreeSet<_> = pairs.filter(|(address, port)| cluster.is_api_server(*address, *port)).collect();
+    warnings.extend(taken.iter().map(|(address, port)| {
+        let reason = Reason::NodeAddress(*address, AddressOwner::ControlPlane);
+        Warning::new(
+            reason,
+            format!("an API server listens on port {port} of {address}; that port is not served there"),
+        )
+    }));
+    taken
 }
 
 /// Whether `address` belongs to another machine.

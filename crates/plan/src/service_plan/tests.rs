@@ -237,6 +237,7 @@ fn internal_policy_local_is_kept_where_the_node_has_no_endpoint() {
         expect![[r#"
             -A -t 10.96.0.20:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
             missing: IPv4 Internal
@@ -256,6 +257,7 @@ fn internal_policy_local_is_kept_even_if_the_service_is_reachable_from_outside()
             -a -t 198.51.100.7:80 -r 10.244.2.7:8080 -m -w 1
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
             add KUBE-EXTERNAL-IP 198.51.100.7,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             add KUBE-IPVS-IPS 198.51.100.7
             bound: 10.96.0.20 198.51.100.7

@@ -41,8 +41,8 @@ pub enum SetName {
     /// `KUBE-NO-LOCAL-ENDPOINT`, which kube-proxy does not have: addresses and ports with policy Local that
     /// fall back to endpoints of other nodes, because this node has none.
     NoLocalEndpoint,
-    /// `KUBE-NO-ENDPOINT`, which kube-proxy does not have: addresses and TCP ports of Services without any
-    /// endpoint.
+    /// `KUBE-NO-ENDPOINT`, which kube-proxy does not have: addresses and TCP ports that no endpoint
+    /// serves on this node.
     NoEndpoint,
     /// `KUBE-IPVS-IPS`: every address bound to `kube-ipvs0`. Last, because an address in this set refuses
     /// what the sets before it do not allow.

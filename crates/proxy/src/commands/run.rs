@@ -58,7 +58,9 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
             .0
             .map(|address| metrics::endpoint::serve(&Handle::current(), address, metrics.clone()));
         let (outlets, failures) = open_outlets(&flags.source, &name, &periods, metrics).await?;
-        let daemon = Daemon::new(cluster, planner, Dataplane::new(kernel, settings), periods, outlets);
+        let dataplane = Dataplane::new(kernel, settings);
+        let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets)
+            .guarding_nodes(flags.source.guard_node_addresses);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

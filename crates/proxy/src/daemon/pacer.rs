@@ -13,6 +13,9 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// little.
 const LEAST_BETWEEN_AUDITS: Duration = Duration::from_secs(1);
 
+/// A longer time between two audits means nothing, and could not be added to a point in time.
+const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The operator's choices of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Periods {
@@ -50,6 +53,8 @@ pub(super) struct Pacer {
     periods: Periods,
     /// Whether everything has been listed, so that the kernel may be changed.
     started: bool,
+    /// The earliest time for the first sync.
+    not_before: Option<Instant>,
     synced: bool,
     changes_waiting: bool,
     last_change: Option<Instant>,
@@ -69,6 +74,9 @@ impl Periods {
         if self.audit.is_zero() {
             bail!("--ipvs-sync-period must be longer than 0s");
         }
+        if self.audit > LONGEST_PERIOD {
+            bail!("--ipvs-sync-period must not be longer than a year");
+        }
         if self.changes > self.audit {
             bail!("--ipvs-min-sync-period must not be longer than --ipvs-sync-period");
         }
@@ -83,6 +91,7 @@ impl Pacer {
         Pacer {
             periods,
             started: false,
+            not_before: None,
             synced: false,
             changes_waiting: false,
             last_change: None,
@@ -94,9 +103,16 @@ impl Pacer {
         }
     }
 
-    /// Everything has been listed.
-    pub(super) fn start(&mut self) {
+    /// Everything has been listed that has to be; with a time, what may still come is waited for until then.
+    pub(super) fn start(&mut self, latest: Option<Instant>) {
         self.started = true;
+        self.not_before = latest;
+    }
+
+    /// The first sync could not be done.
+    pub(super) fn postpone(&mut self, now: Instant) {
+        self.synced = false;
+        self.not_before = Some(now + FIRST_RETRY);
     }
 
     /// Whether the kernel has been brought to the plan once.
@@ -123,6 +139,9 @@ impl Pacer {
     /// What is due at `now`. Asking takes it off the list.
     pub(super) fn due(&mut self, now: Instant) -> Option<Work> {
         if !self.started {
+            return None;
+        }
+        if !self.synced && self.not_before.is_some_and(|earliest| now < earliest) {
             return None;
         }
         if !self.synced {
@@ -172,7 +191,10 @@ impl Pacer {
         if !self.started {
             return None;
         }
-        if !self.synced || self.audit_at_once {
+        if !self.synced {
+            return Some(self.not_before.map_or(now, |earliest| earliest.max(now)));
+        }
+        if self.audit_at_once {
             return Some(now);
         }
         let changes = if self.changes_waiting { self.changes_due().or(Some(now)) } else { None };

@@ -1,3 +1,4 @@
+mod health;
 mod outside;
 
 use std::collections::BTreeMap;
@@ -82,26 +83,34 @@ struct Bench {
     source: Sender<Change>,
     eye: Sender<Sighting>,
     metrics: Metrics,
+    health: Arc<ProxyHealth>,
 }
 
 impl Bench {
     fn start(kernel: FakeKernel) -> Bench {
+        Bench::start_as(kernel, |daemon| daemon)
+    }
+
+    /// The same with a daemon of another kind.
+    fn start_as(kernel: FakeKernel, kind: impl FnOnce(Daemon<Shared>) -> Daemon<Shared>) -> Bench {
         let kernel = Shared(Arc::new(std::sync::Mutex::new(kernel)));
         let settings =
             Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
         let periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
         let metrics = Metrics::new();
+        let outlets = outlets(metrics.clone());
+        let health = Arc::clone(&outlets.health);
         let daemon = Daemon::new(
             Cluster::new("node-a"),
             Planner::new(Options::default()),
             Dataplane::new(kernel.clone(), settings),
             periods,
-            outlets(metrics.clone()),
+            outlets,
         );
         let (source, changes) = mpsc::channel(16);
         let (eye, sightings) = mpsc::channel(16);
-        tokio::spawn(daemon.run(changes, sightings, mpsc::channel(1).1, std::future::pending()));
-        Bench { kernel, source, eye, metrics }
+        tokio::spawn(kind(daemon).run(changes, sightings, mpsc::channel(1).1, std::future::pending()));
+        Bench { kernel, source, eye, metrics, health }
     }
 
     /// Sends changes and lets the daemon work until it waits again.

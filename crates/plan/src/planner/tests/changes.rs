@@ -166,17 +166,17 @@ fn ports_are_added_removed_renumbered_and_renamed() {
             + ipset add KUBE-NO-ENDPOINT 10.96.0.20,tcp:8000
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.1.5:8080 -m -w 1
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.2.7:8080 -m -w 1
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
             - ipvsadm -d -t 10.96.0.20:8000 -r 10.244.1.5:8080
             - ipvsadm -d -t 10.96.0.20:8000 -r 10.244.2.7:8080
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
             # service web 10.96.0.20 web:81/TCP
             + ipset add KUBE-NO-ENDPOINT 10.96.0.20,tcp:81
+            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:8000
             - ipvsadm -d -t 10.96.0.20:81 -r 10.244.1.5:8080
             - ipvsadm -d -t 10.96.0.20:81 -r 10.244.2.7:8080
             - ipvsadm -D -t 10.96.0.20:8000
             - ipset del KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             - ipset del KUBE-CLUSTER-IP 10.96.0.20,tcp:8000
-            - ipset del KUBE-NO-ENDPOINT 10.96.0.20,tcp:8000
             # slice web-1 web web:8080/TCP 10.244.1.5@n1 10.244.2.7@n2
             + ipset add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             + ipvsadm -a -t 10.96.0.20:81 -r 10.244.1.5:8080 -m -w 1

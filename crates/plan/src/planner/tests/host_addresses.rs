@@ -30,6 +30,7 @@ fn node_addresses_appear_and_vanish() {
             - ipvsadm -D --sctp-service 172.18.0.2:30081
             - ipset del KUBE-NODE-PORT-SCTP-HASH 172.18.0.2,sctp:30081
             # host
+            - ipset del KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
             - ipvsadm -D -t 192.168.7.1:30080
             - ipvsadm -D --sctp-service 192.168.7.1:30081
             - ipvsadm -D -t [fd00:18::2]:30080
@@ -38,7 +39,6 @@ fn node_addresses_appear_and_vanish() {
             - ipset del KUBE-6-NODE-PORT-TCP 30080
             - ipset del KUBE-NODE-PORT-SCTP-HASH 192.168.7.1,sctp:30081
             - ipset del KUBE-6-NODE-PORT-SCTP-HASH fd00:18::2,sctp:30081
-            - ipset del KUBE-6-NO-ENDPOINT fd00:18::2,tcp:30080
         "#]],
     );
 }
@@ -126,11 +126,11 @@ fn a_new_node_takes_its_address_back_and_leaves_it_behind() {
          no-node n3",
         expect![[r#"
             # node n2 172.18.0.3
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             - ip addr del 172.18.0.3/32 dev kube-ipvs0
             - ipvsadm -D -t 172.18.0.3:80
             - ipset del KUBE-IPVS-IPS 172.18.0.3
             - ipset del KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             # node n2 172.18.0.4
             + ipset add KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
             + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
@@ -138,11 +138,11 @@ fn a_new_node_takes_its_address_back_and_leaves_it_behind() {
             + ipvsadm -A -t 172.18.0.3:80 -s rr
             + ip addr add 172.18.0.3/32 dev kube-ipvs0
             # node n3 172.18.0.3
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             - ip addr del 172.18.0.3/32 dev kube-ipvs0
             - ipvsadm -D -t 172.18.0.3:80
             - ipset del KUBE-IPVS-IPS 172.18.0.3
             - ipset del KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             # no-node n3
             + ipset add KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
             + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
@@ -162,11 +162,11 @@ fn the_control_plane_takes_its_address_back() {
          slice default/kubernetes kubernetes https:6443/TCP 172.18.0.8@n8",
         expect![[r#"
             # slice default/kubernetes kubernetes https:6443/TCP 172.18.0.9@n9
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.9,tcp:80
             - ip addr del 172.18.0.9/32 dev kube-ipvs0
             - ipvsadm -D -t 172.18.0.9:80
             - ipset del KUBE-IPVS-IPS 172.18.0.9
             - ipset del KUBE-LOAD-BALANCER 172.18.0.9,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 172.18.0.9,tcp:80
             # slice default/kubernetes kubernetes https:6443/TCP 172.18.0.8@n8
             + ipset add KUBE-LOAD-BALANCER 172.18.0.9,tcp:80
             + ipset add KUBE-NO-ENDPOINT 172.18.0.9,tcp:80
@@ -192,9 +192,9 @@ fn a_guarded_address_that_this_machine_gets_is_served() {
             + ipset add KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             + ipvsadm -A -t 172.18.0.3:80 -s rr
             # host
+            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
             - ipvsadm -D -t 172.18.0.3:80
             - ipset del KUBE-EXTERNAL-IP 172.18.0.3,tcp:80
-            - ipset del KUBE-NO-ENDPOINT 172.18.0.3,tcp:80
         "#]],
     );
 }
@@ -226,8 +226,8 @@ fn the_primary_address_follows_the_node_object() {
             # node n1 192.168.7.1
             + ipset add KUBE-NO-ENDPOINT 192.168.7.1,tcp:30080
             + ipvsadm -A -t 192.168.7.1:30080 -s rr
-            - ipvsadm -D -t 172.18.0.2:30080
             - ipset del KUBE-NO-ENDPOINT 172.18.0.2,tcp:30080
+            - ipvsadm -D -t 172.18.0.2:30080
         "#]],
     );
 }

@@ -157,9 +157,9 @@ fn multi_port_service_bind_address() {
          no-service svc1",
         expect![[r#"
             # service svc1 172.16.55.4 p1:1234/TCP
+            - ipset del KUBE-NO-ENDPOINT 172.16.55.4,tcp:1235
             - ipvsadm -D -t 172.16.55.4:1235
             - ipset del KUBE-CLUSTER-IP 172.16.55.4,tcp:1235
-            - ipset del KUBE-NO-ENDPOINT 172.16.55.4,tcp:1235
             # service svc1 172.16.55.4 p1:1234/TCP p2:1235/TCP p3:1236/UDP
             + ipset add KUBE-CLUSTER-IP 172.16.55.4,tcp:1235
             + ipset add KUBE-CLUSTER-IP 172.16.55.4,udp:1236
@@ -167,6 +167,8 @@ fn multi_port_service_bind_address() {
             + ipvsadm -A -t 172.16.55.4:1235 -s rr
             + ipvsadm -A -u 172.16.55.4:1236 -s rr
             # no-service svc1
+            - ipset del KUBE-NO-ENDPOINT 172.16.55.4,tcp:1234
+            - ipset del KUBE-NO-ENDPOINT 172.16.55.4,tcp:1235
             - ip addr del 172.16.55.4/32 dev kube-ipvs0
             - ipvsadm -D -t 172.16.55.4:1234
             - ipvsadm -D -t 172.16.55.4:1235
@@ -175,8 +177,6 @@ fn multi_port_service_bind_address() {
             - ipset del KUBE-CLUSTER-IP 172.16.55.4,tcp:1234
             - ipset del KUBE-CLUSTER-IP 172.16.55.4,tcp:1235
             - ipset del KUBE-CLUSTER-IP 172.16.55.4,udp:1236
-            - ipset del KUBE-NO-ENDPOINT 172.16.55.4,tcp:1234
-            - ipset del KUBE-NO-ENDPOINT 172.16.55.4,tcp:1235
         "#]],
     );
 }

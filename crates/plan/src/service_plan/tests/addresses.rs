@@ -350,3 +350,26 @@ fn a_path_that_is_left_out_refuses_nothing() {
         "#]],
     );
 }
+
+#[test]
+fn the_api_servers_port_on_this_machine_is_not_taken_and_others_are() {
+    check_with(
+        "service web 10.96.0.20 external-ip=192.0.2.1 a:6443/TCP b:443/TCP
+         slice default/kubernetes kubernetes https:6443/TCP 192.0.2.1@n1",
+        &options("host=192.0.2.1"),
+        expect![[r#"
+            -A -t 10.96.0.20:443 -s rr
+            -A -t 10.96.0.20:6443 -s rr
+            -A -t 192.0.2.1:443 -s rr
+            add KUBE-CLUSTER-IP 10.96.0.20,tcp:443
+            add KUBE-CLUSTER-IP 10.96.0.20,tcp:6443
+            add KUBE-EXTERNAL-IP 192.0.2.1,tcp:443
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:443
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:6443
+            add KUBE-NO-ENDPOINT 192.0.2.1,tcp:443
+            add KUBE-IPVS-IPS 10.96.0.20
+            bound: 10.96.0.20
+            warning: an API server listens on port 6443 of 192.0.2.1; that port is not served there
+        "#]],
+    );
+}

@@ -216,6 +216,7 @@ fn internal_policy_local_as_kube_proxy_without_an_outside() {
         expect![[r#"
             -A -t 10.96.0.20:80 -s rr
             add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
             add KUBE-IPVS-IPS 10.96.0.20
             bound: 10.96.0.20
             missing: IPv4 Internal

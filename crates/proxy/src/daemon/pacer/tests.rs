@@ -10,7 +10,7 @@ fn seconds(number: u64) -> Duration {
 fn settled() -> (Pacer, Instant) {
     let now = Instant::now();
     let mut pacer = Pacer::new(PERIODS);
-    pacer.start();
+    pacer.start(None);
     assert_eq!(pacer.due(now), Some(Work::FirstSync));
     pacer.done(Scope::Whole, true, false, now);
     (pacer, now)
@@ -22,7 +22,7 @@ fn nothing_is_done_before_everything_is_listed() {
     let mut pacer = Pacer::new(PERIODS);
     pacer.changed();
     assert_eq!((pacer.due(now), pacer.next(now)), (None, None));
-    pacer.start();
+    pacer.start(None);
     assert_eq!(pacer.next(now), Some(now));
     assert_eq!(pacer.due(now), Some(Work::FirstSync));
     assert_eq!(pacer.due(now), None);

@@ -27,8 +27,13 @@ fn kernel_with(addresses: &[&str]) -> FakeKernel {
 
 impl Bench {
     async fn has_addresses(&self, addresses: &[&str]) {
-        self.kernel.with(|kernel| kernel.host_addresses = kernel_with(addresses).host_addresses);
-        self.eye.send(Sighting::HostAddresses).await.unwrap();
+        let new = kernel_with(addresses).host_addresses;
+        let before = self.kernel.with(|kernel| std::mem::replace(&mut kernel.host_addresses, new));
+        let seen = |present| move |address: &IpAddr| Sighting::HostAddress { address: *address, present };
+        let [old, new] = [before, kernel_with(addresses).host_addresses];
+        for sighting in old.difference(&new).map(seen(false)).chain(new.difference(&old).map(seen(true))) {
+            self.eye.send(sighting).await.unwrap();
+        }
         settle().await;
     }
 }

@@ -68,6 +68,7 @@ fn internal_traffic_policy_local_without_local_endpoints() {
         expect![[r#"
             -A -t 172.20.1.1:80 -s rr
             add KUBE-CLUSTER-IP 172.20.1.1,tcp:80
+            add KUBE-NO-ENDPOINT 172.20.1.1,tcp:80
             add KUBE-IPVS-IPS 172.20.1.1
             bound: 172.20.1.1
         "#]],
