@@ -2,6 +2,7 @@
 
 mod convert;
 mod flows;
+mod host_addresses;
 mod programs;
 mod sets;
 mod watch;
@@ -25,6 +26,7 @@ use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
 
+use self::host_addresses::host_addresses;
 pub use self::watch::Watch;
 
 /// Handles on the network namespace of the thread that opened them.
@@ -195,8 +197,7 @@ impl Kernel for Linux {
     fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
         self.find_interface()?;
         let listed = self.route.addresses().map_err(Error::netlink("listing addresses"))?;
-        let others = listed.into_iter().filter(|found| Some(found.link) != self.interface);
-        Ok(others.map(|found| found.address).filter(|address| !address.is_loopback()).collect())
+        Ok(host_addresses(listed, self.interface))
     }
 
     fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error> {

@@ -3,8 +3,8 @@
 //!
 //! Chains, jumps, comments and order are kube-proxy's, so that each of the two takes over the other's. It
 //! writes a rule only while its set holds something; here every rule stands from the start, since a set
-//! without entries matches nothing. Rules of ours are those that match `KUBE-NO-LOCAL-ENDPOINT`, and the
-//! chain in the mangle table.
+//! without entries matches nothing. Rules of ours are those that match `KUBE-NO-LOCAL-ENDPOINT` and
+//! `KUBE-NO-ENDPOINT`, and the chain in the mangle table.
 
 mod filter;
 mod mangle;
