@@ -11,6 +11,9 @@ use sources::kubernetes::recorder::{Event, EventKind, Recorder, Reference};
 use crate::health_checks::{HealthChecks, ListenFailure, ListenOn, ProxyHealth};
 use crate::metrics::{GuardedAddress, Metrics};
 
+/// The action of Events about what a Service asks for. Every node plans the same, so every node tells the same.
+const PLAN: &str = "Plan";
+
 /// Everything that hears of the daemon's work.
 pub(crate) struct Outlets {
     /// Whether changes reach the kernel in time.
@@ -53,7 +56,7 @@ impl Outlets {
             self.note_guarded(service, warnings);
         }
         for Complaint { service, reason, message } in complaints {
-            self.record(&service, reason, "Plan", message, cluster);
+            self.record(&service, reason, PLAN, message, cluster);
         }
     }
 
@@ -74,7 +77,8 @@ impl Outlets {
         if let Some(recorder) = &self.recorder {
             let uid = cluster.service(service).and_then(|service| service.uid.clone());
             let regarding = Reference::service(service, uid);
-            recorder.record(Event { regarding, kind: EventKind::Warning, reason, action, note });
+            let kind = EventKind::Warning;
+            recorder.record(Event { regarding, kind, reason, action, shared: action == PLAN, note });
         }
     }
 

@@ -51,6 +51,9 @@ pub struct Event {
     pub reason: &'static str,
     /// What was done, as one word such as `Listen`.
     pub action: &'static str,
+    /// Whether every node tells the same of the object, so that the first one's Event is enough: all give it one
+    /// name.
+    pub shared: bool,
     /// The whole story, for people. The server takes 1024 bytes of it; the rest is cut off.
     pub note: String,
 }

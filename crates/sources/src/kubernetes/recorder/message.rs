@@ -1,5 +1,7 @@
 //! What is sent to the API server.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::{Event as ApiEvent, EventSeries};
@@ -24,11 +26,19 @@ const LONGEST_INSTANCE: usize = 128;
 const LONGEST_NAME: usize = 253;
 
 /// The name of the object for an Event at `time`, made as client-go makes it: the name of what it is about, and
-/// the time in nanoseconds as a hexadecimal number.
-pub(super) fn name(regarding: &Reference, time: Timestamp) -> String {
-    let suffix = format!(".{:x}", time.as_nanosecond());
-    let name = cut(&regarding.name, LONGEST_NAME.saturating_sub(suffix.len()));
+/// the time in nanoseconds as a hexadecimal number; for one that all nodes tell, a hash of what it says instead.
+pub(super) fn name(event: &Event, time: Timestamp) -> String {
+    let number = if event.shared { i128::from(digest(event)) } else { time.as_nanosecond() };
+    let suffix = format!(".{number:x}");
+    let name = cut(&event.regarding.name, LONGEST_NAME.saturating_sub(suffix.len()));
     format!("{}{suffix}", name.trim_end_matches(['.', '-']))
+}
+
+fn digest(event: &Event) -> u64 {
+    // Its keys are fixed, so that all nodes come to the same.
+    let mut hasher = DefaultHasher::new();
+    (&event.regarding, event.reason, &event.note).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The request that creates an Event which happened at `time`.
@@ -110,6 +120,7 @@ mod tests {
             kind: EventKind::Warning,
             reason: "FailedToStartServiceHealthcheck",
             action: "Listen",
+            shared: false,
             note: note.to_owned(),
         }
     }
@@ -129,7 +140,7 @@ mod tests {
     fn an_event_about_a_service() {
         let event = event(service(), "the port is taken");
         check(
-            &create(&event, &name(&event.regarding, time()), time(), "node-1").unwrap(),
+            &create(&event, &name(&event, time()), time(), "node-1").unwrap(),
             expect![[r#"
                 POST /apis/events.k8s.io/v1/namespaces/shop/events?
                 application/json
@@ -162,7 +173,7 @@ mod tests {
     fn an_event_about_a_node_is_in_the_namespace_default() {
         let event = event(Reference::node("node-1"), "");
         check(
-            &create(&event, &name(&event.regarding, time()), time(), "node-1").unwrap(),
+            &create(&event, &name(&event, time()), time(), "node-1").unwrap(),
             expect![[r#"
                 POST /apis/events.k8s.io/v1/namespaces/default/events?
                 application/json
@@ -218,7 +229,17 @@ mod tests {
         );
         assert_eq!(body["reportingInstance"], "n".repeat(128));
         let long = Reference::node(format!("{}.{}", "n".repeat(235), "n".repeat(17)));
-        let name = name(&long, time());
+        let name = name(&event(long, ""), time());
         assert_eq!(name, format!("{}.17979cfe3d85cd15", "n".repeat(235)), "no dot before the dot");
+    }
+
+    #[test]
+    fn what_all_nodes_tell_has_one_name_whenever_they_tell_it() {
+        let told = |note: &str, at: i64| {
+            let about = Reference::service(&model::ObjectKey::new("shop", "web"), None);
+            name(&Event { shared: true, ..event(about, note) }, Timestamp::from_second(at).unwrap())
+        };
+        assert_eq!(told("a", 1), told("a", 2));
+        assert_ne!(told("a", 1), told("b", 1));
     }
 }

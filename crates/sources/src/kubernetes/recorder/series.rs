@@ -88,6 +88,7 @@ mod tests {
             kind: EventKind::Normal,
             reason: "Starting",
             action: "StartKubeProxy",
+            shared: false,
             note: note.to_owned(),
         }
     }

@@ -33,6 +33,7 @@ fn event(note: &str) -> Event {
         kind: EventKind::Warning,
         reason: "FailedToStartServiceHealthcheck",
         action: "Listen",
+        shared: false,
         note: note.to_owned(),
     }
 }

@@ -70,10 +70,10 @@ impl Writer {
     }
 
     async fn create(&mut self, event: Event, time: Timestamp) -> Result<(), Failure> {
-        let name = message::name(&event.regarding, time);
+        let name = message::name(&event, time);
         let node = self.session.config().node_name.clone();
         match self.send(message::create(&event, &name, time, &node)?).await {
-            // The name is ours alone: an earlier request did arrive, and its answer did not.
+            // Another node has told the same, or an earlier request did arrive and its answer did not.
             Err(failure) if code(&failure) == Some(CONFLICT) => {}
             outcome => outcome?,
         }
