@@ -33,6 +33,7 @@ fn should_be_able_to_preserve_udp_traffic_when_server_pod_cycles() {
     let Some(callers) = Callers::build() else { return };
     callers.serve(&["pod-1"]);
     callers.reach("pod-1");
+    callers.assert_flows_to("pod-1");
     let witnesses = Witnesses::call(&callers);
     callers.serve(&["pod-1", "pod-2"]);
     callers.serve(&["pod-2"]);

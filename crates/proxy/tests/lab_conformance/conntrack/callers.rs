@@ -14,6 +14,7 @@ use crate::support::testbed::eventually;
 use super::flows::flows_to;
 use super::udp;
 
+const NODES: [&str; 3] = ["node-1", "node-2", "node-3"];
 const NODE_PORT: u16 = 30053;
 const LOCAL_NODE_PORT: u16 = 30054;
 
@@ -98,15 +99,23 @@ impl Callers {
         Caller::reach_nobody(self.groups().flat_map(|group| &group.callers));
     }
 
+    /// Every node tracks flows through a Service to a pod.
+    #[track_caller]
+    pub(super) fn assert_flows_to(&self, pod: &str) {
+        for node in NODES {
+            assert!(
+                !flows_to(&self.scene, node, self.services(), pod).is_empty(),
+                "{node} tracks no flow to {pod}"
+            );
+        }
+    }
+
     /// Waits until no node tracks a flow through a Service to a pod.
     #[track_caller]
     pub(super) fn leave_nothing_to(&self, pod: &str) {
-        for node in ["node-1", "node-2", "node-3"] {
-            let mut left = Vec::new();
-            eventually(&format!("{node} tracks no flow to {pod}"), || {
-                left = flows_to(&self.scene, node, self.services(), pod);
-                left.is_empty()
-            });
+        for node in NODES {
+            let is_empty = || flows_to(&self.scene, node, self.services(), pod).is_empty();
+            eventually(&format!("{node} tracks no flow to {pod}"), is_empty);
         }
     }
 
