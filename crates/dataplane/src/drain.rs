@@ -1,5 +1,6 @@
 //! Real servers that get no new connections and wait for their old ones to end.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -9,13 +10,16 @@ use plan::{RealServer, State, VirtualServerKey};
 
 use crate::RealServerLoad;
 
-/// The identity of a real server in the whole table.
-type Key = (VirtualServerKey, (IpAddr, u16));
+/// The identity of a real server within its virtual server.
+type Place = (IpAddr, u16);
 
 /// The real servers that are draining.
 #[derive(Debug)]
 pub struct Drains {
-    draining: BTreeMap<Key, Draining>,
+    /// By virtual server; none without any that drain.
+    draining: BTreeMap<VirtualServerKey, BTreeMap<Place, Draining>>,
+    /// How many there are.
+    count: usize,
     /// The limit where a Service says nothing.
     limit: Duration,
 }
@@ -33,7 +37,7 @@ struct Draining {
 impl Drains {
     /// Nothing drains yet.
     pub fn new(limit: Duration) -> Self {
-        Drains { draining: BTreeMap::new(), limit }
+        Drains { draining: BTreeMap::new(), count: 0, limit }
     }
 
     /// Whether real servers of this protocol are worth draining. UDP has no connections that end, so that a
@@ -58,23 +62,32 @@ impl Drains {
         if limit.is_zero() {
             return false;
         }
-        self.draining.entry((key, real.key())).or_insert(Draining { since: now, limit });
+        if let Entry::Vacant(place) = self.draining.entry(key).or_default().entry(real.key()) {
+            place.insert(Draining { since: now, limit });
+            self.count += 1;
+        }
         true
     }
 
     /// Ends draining, because the real server is wanted again or is gone. Says whether it was draining.
     pub fn end(&mut self, key: &VirtualServerKey, real: &RealServer) -> bool {
-        self.draining.remove(&(*key, real.key())).is_some()
+        let Some(places) = self.draining.get_mut(key) else { return false };
+        let was_draining = places.remove(&real.key()).is_some();
+        self.count -= usize::from(was_draining);
+        if places.is_empty() {
+            self.draining.remove(key);
+        }
+        was_draining
     }
 
     /// Ends draining of everything behind a virtual server that is gone.
     pub fn forget(&mut self, key: &VirtualServerKey) {
-        self.draining.retain(|(server, _), _| server != key);
+        self.count -= self.draining.remove(key).map_or(0, |places| places.len());
     }
 
     /// How many real servers are draining.
     pub fn len(&self) -> usize {
-        self.draining.len()
+        self.count
     }
 
     /// Whether nothing is draining.
@@ -84,7 +97,7 @@ impl Drains {
 
     /// The virtual servers behind which something is draining.
     pub fn virtual_servers(&self) -> BTreeSet<VirtualServerKey> {
-        self.draining.keys().map(|(key, _)| *key).collect()
+        self.draining.keys().copied().collect()
     }
 
     /// Of the real servers of `key`, those that have drained or have taken too long. What is draining but no
@@ -95,26 +108,32 @@ impl Drains {
         loads: &[RealServerLoad],
         now: Instant,
     ) -> Vec<RealServer> {
-        let present: BTreeSet<_> = loads.iter().map(|load| load.server.key()).collect();
-        self.draining.retain(|(server, real), _| server != key || present.contains(real));
-        let is_finished = |load: &&RealServerLoad| match self.draining.get(&(*key, load.server.key())) {
+        let Some(places) = self.draining.get_mut(key) else { return Vec::new() };
+        let present: BTreeSet<Place> = loads.iter().map(|load| load.server.key()).collect();
+        let before = places.len();
+        places.retain(|place, _| present.contains(place));
+        self.count -= before - places.len();
+        let is_finished = |load: &&RealServerLoad| match places.get(&load.server.key()) {
             Some(draining) => {
                 load.connections == 0 || now.saturating_duration_since(draining.since) >= draining.limit
             }
             None => false,
         };
-        loads.iter().filter(is_finished).map(|load| load.server).collect()
+        let finished = loads.iter().filter(is_finished).map(|load| load.server).collect();
+        if places.is_empty() {
+            self.draining.remove(key);
+        }
+        finished
     }
 
     /// Takes what is draining out of an observed state, so that it does not look like something to remove.
     /// A draining real server that got a weight from somebody else stays in.
     pub fn hide(&self, state: &mut State) {
-        for key in self.virtual_servers() {
-            let Some(server) = state.virtual_servers.get_mut(&key) else {
+        for (key, places) in &self.draining {
+            let Some(server) = state.virtual_servers.get_mut(key) else {
                 continue;
             };
-            let draining =
-                |real: &RealServer| real.weight == 0 && self.draining.contains_key(&(key, real.key()));
+            let draining = |real: &RealServer| real.weight == 0 && places.contains_key(&real.key());
             let kept: Vec<RealServer> =
                 server.real_servers.iter().filter(|real| !draining(real)).copied().collect();
             std::sync::Arc::make_mut(server).real_servers = kept;

@@ -9,16 +9,19 @@ use std::time::{Duration, Instant};
 use model::Family;
 use netlink::Errno;
 use plan::ownership;
-use plan::{Operation, Options, Phase, State, VirtualServerKey, difference};
+use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
 
 use crate::Error;
 use crate::drain::Drains;
 use crate::flows::{self, Stale};
 use crate::kernel::{Applied, Failure, Kernel, Observed};
-use crate::report::{Comparison, Foreign, Report};
+use crate::report::{Comparison, Differences, Foreign, Report};
 use crate::sysctl::{Sysctl, Sysctls};
 
 use self::rules::Rules;
+
+/// How many operations are handed to the kernel at once. More would only take more memory.
+const MOST_AT_ONCE: usize = 4096;
 
 /// What does not change while the engine runs.
 #[derive(Clone, Debug)]
@@ -133,21 +136,24 @@ impl<K: Kernel> Dataplane<K> {
         report
     }
 
-    /// Carries out the operations of a change.
-    pub fn apply(&mut self, operations: Vec<Operation>, now: Instant) -> Report {
+    /// Carries out the operations of a change, which come in the order of their phases. They are gone through
+    /// more than once, so as not to keep them.
+    pub fn apply<I>(&mut self, operations: I, now: Instant) -> Report
+    where
+        I: IntoIterator<Item = Operation, IntoIter: Clone>,
+    {
+        let operations = operations.into_iter();
         let mut report = Report::default();
-        let stale = flows::after(&operations);
+        let stale = flows::after(operations.clone());
+        let serves = |operation: &Operation| operation.phase() < Phase::Bind;
+        let serve = operations.clone().filter(serves);
         let mut left: BTreeSet<VirtualServerKey> = BTreeSet::new();
-        let (serve, rest): (Vec<Operation>, Vec<Operation>) = operations
-            .into_iter()
-            .filter_map(|operation| self.with_draining(operation, now, &mut left, &mut report))
-            .partition(|operation| operation.phase() < Phase::Bind);
-        let unserved = self.send(&serve, &mut report);
-        let rest: Vec<Operation> = rest
-            .into_iter()
-            .filter(|operation| !matches!(operation, Operation::BindAddress(ip) if unserved.contains(ip)))
-            .collect();
-        self.send(&rest, &mut report);
+        let broken = self.carry_out(serve.clone(), now, &mut left, &mut report);
+        let unserved = unserved(&broken, serve);
+        let rest = operations.filter(|operation| !serves(operation));
+        let rest = rest
+            .filter(|operation| !matches!(operation, Operation::BindAddress(ip) if unserved.contains(ip)));
+        self.carry_out(rest, now, &mut left, &mut report);
         self.remove_drained(left, now, &mut report);
         self.forget_flows(&stale, &mut report);
         report
@@ -177,7 +183,8 @@ impl<K: Kernel> Dataplane<K> {
             preparations.extend(findings.into_iter().map(|finding| format!("write {finding}")));
         }
         let observed = self.kernel.observe(&families)?;
-        let (operations, foreign) = self.differences(observed, target);
+        let (state, foreign) = self.own(observed, target);
+        let operations = Difference::between(&state, target.desired).operations().collect();
         Ok(Comparison { preparations, operations, foreign })
     }
 
@@ -210,31 +217,55 @@ impl<K: Kernel> Dataplane<K> {
     }
 
     fn approach(&mut self, observed: Observed, target: Target<'_>, now: Instant, report: &mut Report) {
-        let (operations, foreign) = self.differences(observed, target);
+        let (state, foreign) = self.own(observed, target);
         report.foreign = Some(foreign);
-        report.differences.clone_from(&operations);
-        let (first, rest): (Vec<Operation>, Vec<Operation>) =
-            operations.into_iter().partition(|operation| is_urgent(operation, target.urgent));
-        for part in [first, rest] {
-            if !part.is_empty() {
-                let done = self.apply(part, now);
-                report.absorb(done);
-            }
+        let difference = Difference::between(&state, target.desired);
+        let operations = difference.operations();
+        report.differences = Differences::of(operations.clone());
+        if report.differences.count == 0 {
+            return;
         }
+        if !target.urgent.is_empty() {
+            let urgent = operations.clone().filter(|operation| is_urgent(operation, target.urgent));
+            report.absorb(self.apply(urgent, now));
+        }
+        let rest = operations.filter(|operation| !is_urgent(operation, target.urgent));
+        report.absorb(self.apply(rest, now));
     }
 
-    /// What leads from an observed state to the target, and what is left alone on the way.
-    fn differences(&self, observed: Observed, target: Target<'_>) -> (Vec<Operation>, Foreign) {
+    /// The part of an observed state that is ours, without what is draining, and what else there is.
+    fn own(&self, observed: Observed, target: Target<'_>) -> (State, Foreign) {
         let mut state = observed.state;
         self.drains.hide(&mut state);
         let claimed = ownership::claim(state, target.desired, target.options);
-        let operations = difference(&claimed.state, target.desired);
         let foreign = Foreign {
             virtual_servers: claimed.foreign_virtual_servers,
             firewall_marks: observed.firewall_marks,
             addresses: claimed.foreign_addresses,
         };
-        (operations, foreign)
+        (claimed.state, foreign)
+    }
+
+    /// Sends operations as far as they do not turn into draining, a bounded number at a time. Gives the virtual
+    /// servers that were refused.
+    fn carry_out(
+        &mut self,
+        operations: impl Iterator<Item = Operation>,
+        now: Instant,
+        left: &mut BTreeSet<VirtualServerKey>,
+        report: &mut Report,
+    ) -> BTreeSet<VirtualServerKey> {
+        let mut broken = BTreeSet::new();
+        let mut waiting = Vec::new();
+        for operation in operations {
+            waiting.extend(self.with_draining(operation, now, left, report));
+            if waiting.len() >= MOST_AT_ONCE {
+                self.send(&waiting, &mut broken, report);
+                waiting.clear();
+            }
+        }
+        self.send(&waiting, &mut broken, report);
+        broken
     }
 
     /// Turns the removal of a real server into draining, and the return of a draining one into a change of
@@ -292,16 +323,21 @@ impl<K: Kernel> Dataplane<K> {
         }
     }
 
-    /// Sends operations and notes what the kernel refused. Gives the addresses behind which nothing can be
-    /// served because of that.
-    fn send(&mut self, operations: &[Operation], report: &mut Report) -> BTreeSet<IpAddr> {
+    /// Sends operations and notes what the kernel refused, among it virtual servers in `broken`.
+    fn send(
+        &mut self,
+        operations: &[Operation],
+        broken: &mut BTreeSet<VirtualServerKey>,
+        report: &mut Report,
+    ) {
         if operations.is_empty() {
-            return BTreeSet::new();
+            return;
         }
         report.sent += operations.len();
         let Applied { failures, unknown } = self.kernel.apply(operations);
         report.errors.extend(unknown);
-        let broken: BTreeSet<VirtualServerKey> = failures.iter().filter_map(refused_virtual_server).collect();
+        report.refused += failures.len();
+        broken.extend(failures.iter().filter_map(refused_virtual_server));
         for failure in failures {
             let key = failure.operation.virtual_server();
             let follows =
@@ -311,13 +347,6 @@ impl<K: Kernel> Dataplane<K> {
                 report.failures.push(failure);
             }
         }
-        let served: BTreeSet<IpAddr> = operations
-            .iter()
-            .filter_map(Operation::virtual_server)
-            .filter(|key| !broken.contains(key))
-            .map(|key| key.address)
-            .collect();
-        broken.into_iter().map(|key| key.address).filter(|address| !served.contains(address)).collect()
     }
 
     /// Removes the real servers of `keys` that have drained, all in one go.
@@ -338,8 +367,25 @@ impl<K: Kernel> Dataplane<K> {
         report.drained += removals.len();
         let removals: Vec<Operation> =
             removals.into_iter().map(|(key, real)| Operation::RemoveRealServer(key, real, None)).collect();
-        self.send(&removals, report);
+        self.send(&removals, &mut BTreeSet::new(), report);
     }
+}
+
+/// The addresses behind which nothing can be served, because the virtual servers `broken` of `operations` were
+/// refused.
+fn unserved(
+    broken: &BTreeSet<VirtualServerKey>,
+    operations: impl Iterator<Item = Operation>,
+) -> BTreeSet<IpAddr> {
+    let mut unserved: BTreeSet<IpAddr> = broken.iter().map(|key| key.address).collect();
+    if !unserved.is_empty() {
+        for key in operations.filter_map(|operation| operation.virtual_server().copied()) {
+            if !broken.contains(&key) {
+                unserved.remove(&key.address);
+            }
+        }
+    }
+    unserved
 }
 
 fn is_urgent(operation: &Operation, urgent: &State) -> bool {

@@ -36,12 +36,12 @@ impl Stale {
 
 /// What is stale after these operations: flows to removed real servers, everything to a removed virtual
 /// server, and what passed by a virtual server before it was there.
-pub fn after(operations: &[Operation]) -> BTreeMap<VirtualServerKey, Stale> {
+pub fn after(operations: impl IntoIterator<Item = Operation>) -> BTreeMap<VirtualServerKey, Stale> {
     let mut stale: BTreeMap<VirtualServerKey, Stale> = BTreeMap::new();
     let of_udp =
-        |operation: &&Operation| operation.virtual_server().is_some_and(|key| key.protocol == Protocol::Udp);
-    for operation in operations.iter().filter(of_udp) {
-        match operation {
+        |operation: &Operation| operation.virtual_server().is_some_and(|key| key.protocol == Protocol::Udp);
+    for operation in operations.into_iter().filter(of_udp) {
+        match &operation {
             Operation::AddVirtualServer(key, _) | Operation::RemoveVirtualServer(key) => {
                 stale.insert(*key, Stale::NotTo(BTreeSet::new()));
             }

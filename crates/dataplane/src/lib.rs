@@ -17,6 +17,6 @@ pub mod sysctl;
 pub use engine::{Dataplane, Settings, Target};
 pub use error::Error;
 pub use kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad, Sighting};
-pub use report::{Comparison, Foreign, Report};
+pub use report::{Comparison, Differences, Foreign, Report};
 
 pub use netlink::Errno;

@@ -11,7 +11,9 @@ pub struct Report {
     pub sent: usize,
     /// What was found wrong with interface, sets, rules or sysctls, and put right.
     pub repaired: Vec<String>,
-    /// Elements that the kernel refused. They are tried again by the next reconciliation.
+    /// How many of them the kernel refused.
+    pub refused: usize,
+    /// Elements that the kernel refused, without those that need another one of them. They are tried again by the next reconciliation.
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
     pub errors: Vec<Error>,
@@ -28,7 +30,16 @@ pub struct Report {
     /// What else is in the kernel and was left alone; only a reconciliation looks.
     pub foreign: Option<Foreign>,
     /// What a reconciliation found to differ from the plan, before it sent anything.
-    pub differences: Vec<Operation>,
+    pub differences: Differences,
+}
+
+/// Operations that led from what was found to the plan. They can be more than memory should hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Differences {
+    /// How many there were.
+    pub count: usize,
+    /// The first of them, at most [`Differences::MOST_KEPT`].
+    pub first: Vec<Operation>,
 }
 
 /// What a reconciliation would do.
@@ -64,6 +75,7 @@ impl Report {
     /// Adds what a further step did.
     pub fn absorb(&mut self, other: Report) {
         self.sent += other.sent;
+        self.refused += other.refused;
         self.repaired.extend(other.repaired);
         self.failures.extend(other.failures);
         self.errors.extend(other.errors);
@@ -73,7 +85,28 @@ impl Report {
         self.drained += other.drained;
         self.forgotten_flows += other.forgotten_flows;
         self.foreign = other.foreign.or(self.foreign.take());
-        self.differences.extend(other.differences);
+        self.differences.count += other.differences.count;
+        let room = Differences::MOST_KEPT.saturating_sub(self.differences.first.len());
+        self.differences.first.extend(other.differences.first.into_iter().take(room));
+    }
+}
+
+// === impl Differences ===
+
+impl Differences {
+    /// How many operations are kept as examples.
+    pub const MOST_KEPT: usize = 100;
+
+    /// Counts operations and keeps the first.
+    pub fn of(operations: impl Iterator<Item = Operation>) -> Self {
+        let mut differences = Differences::default();
+        for operation in operations {
+            differences.count += 1;
+            if differences.first.len() < Differences::MOST_KEPT {
+                differences.first.push(operation);
+            }
+        }
+        differences
     }
 }
 

@@ -16,9 +16,12 @@ use self::addresses::{NodeAddresses, OutsideAddresses, moved};
 #[derive(Debug, Default)]
 pub struct Cluster {
     node_name: Arc<str>,
-    services: BTreeMap<ObjectKey, Service>,
-    slices: HashMap<ObjectKey, BTreeMap<Arc<str>, EndpointSlice>>,
-    slice_owners: HashMap<ObjectKey, ObjectKey>,
+    /// Boxed, since a tree has room for more than it holds.
+    services: BTreeMap<ObjectKey, Box<Service>>,
+    /// By Service, ordered by their own names. Most Services have one or two.
+    slices: HashMap<ObjectKey, Vec<EndpointSlice>>,
+    /// The name of the Service to which a slice belongs, in the slice's namespace.
+    slice_owners: HashMap<ObjectKey, Arc<str>>,
     node: Option<Node>,
     other_nodes: NodeAddresses,
     outside_addresses: OutsideAddresses,
@@ -90,17 +93,17 @@ impl Cluster {
 
     /// The Service `key`.
     pub fn service(&self, key: &ObjectKey) -> Option<&Service> {
-        self.services.get(key)
+        self.services.get(key).map(Box::as_ref)
     }
 
     /// Every Service, ordered by namespace and name.
     pub fn services(&self) -> impl Iterator<Item = &Service> {
-        self.services.values()
+        self.services.values().map(Box::as_ref)
     }
 
     /// The EndpointSlices of the Service `key`, ordered by their own names.
     pub fn slices(&self, key: &ObjectKey) -> impl Iterator<Item = &EndpointSlice> {
-        self.slices.get(key).into_iter().flat_map(BTreeMap::values)
+        self.slices.get(key).into_iter().flatten()
     }
 
     /// Who has `address` on a machine, as far as the API tells: nobody whose traffic a Service may capture.
@@ -135,7 +138,7 @@ impl Cluster {
     }
 
     fn apply_service(&mut self, service: Service) -> Effect {
-        if self.services.get(&service.key) == Some(&service) {
+        if self.service(&service.key) == Some(&service) {
             return Effect::Nothing;
         }
         let key = service.key.clone();
@@ -143,30 +146,34 @@ impl Cluster {
             self.outside_addresses.remove(previous);
         }
         self.outside_addresses.add(&service);
-        self.services.insert(key.clone(), service);
+        self.services.insert(key.clone(), Box::new(service));
         Effect::Services(vec![key])
     }
 
     fn apply_slice(&mut self, slice: EndpointSlice) -> Effect {
         let owner = slice.service_key();
-        let name = slice.key.name.clone();
-        if self.slices.get(&owner).and_then(|slices| slices.get(&name)) == Some(&slice) {
+        if self.slices(&owner).any(|known| *known == slice) {
             return Effect::Nothing;
         }
         let (previous_owner, previous) = self.remove_slice(&slice.key).unzip();
         let mut owners = vec![owner.clone()];
         owners.extend(previous_owner.filter(|previous| *previous != owner));
         let touched = self.touched(owners, previous.flatten().as_ref(), Some(&slice));
-        self.slice_owners.insert(slice.key.clone(), owner.clone());
-        self.slices.entry(owner).or_default().insert(name, slice);
+        self.slice_owners.insert(slice.key.clone(), slice.service.clone());
+        let slices = self.slices.entry(owner).or_default();
+        if let Err(place) = position(slices, &slice.key.name) {
+            slices.reserve_exact(1);
+            slices.insert(place, slice);
+        }
         Effect::Services(touched)
     }
 
     fn remove_slice(&mut self, key: &ObjectKey) -> Option<(ObjectKey, Option<EndpointSlice>)> {
-        let owner = self.slice_owners.remove(key)?;
+        let name = self.slice_owners.remove(key)?;
+        let owner = ObjectKey { namespace: key.namespace.clone(), name };
         let mut removed = None;
         if let Some(slices) = self.slices.get_mut(&owner) {
-            removed = slices.remove(&key.name);
+            removed = position(slices, &key.name).ok().map(|place| slices.remove(place));
             if slices.is_empty() {
                 self.slices.remove(&owner);
             }
@@ -216,6 +223,11 @@ impl Cluster {
         }
         Effect::Nothing
     }
+}
+
+/// Where the slice called `name` is, or belongs.
+fn position(slices: &[EndpointSlice], name: &str) -> Result<usize, usize> {
+    slices.binary_search_by(|slice| (*slice.key.name).cmp(name))
 }
 
 /// The Service of the API servers, whose endpoints are the control plane's addresses.

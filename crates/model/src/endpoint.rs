@@ -44,9 +44,17 @@ pub struct Endpoint {
     pub serving: bool,
     /// Condition `terminating`; absent means false.
     pub terminating: bool,
-    /// The node it runs on.
+    /// Where it runs and who should use it. Endpoints that agree in this share it: there are millions of them,
+    /// in a few thousand places.
+    pub topology: Arc<Topology>,
+}
+
+/// The place of an endpoint in the cluster, and for which places it is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Topology {
+    /// `nodeName`: the node it runs on.
     pub node: Option<Arc<str>>,
-    /// The zone it runs in.
+    /// `zone`: the zone it runs in.
     pub zone: Option<Arc<str>>,
     /// `hints.forZones`: the zones that should use it.
     pub zone_hints: Vec<Arc<str>>,

@@ -14,7 +14,7 @@ pub mod service;
 
 pub use change::{Change, Kind, Problem};
 pub use cluster::{AddressOwner, Cluster, Effect};
-pub use endpoint::{Endpoint, EndpointSlice, SlicePort};
+pub use endpoint::{Endpoint, EndpointSlice, SlicePort, Topology};
 pub use family::{Family, PerFamily};
 pub use key::ObjectKey;
 pub use node::Node;

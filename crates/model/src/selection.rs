@@ -106,7 +106,7 @@ fn merge<'a>(
                     address: endpoint.address,
                     port: slice_port.port,
                     endpoint,
-                    local: endpoint.node.as_deref() == Some(node),
+                    local: endpoint.topology.node.as_deref() == Some(node),
                     weight: slice.weight.as_ref(),
                 };
                 let key = (candidate.address, candidate.port);
@@ -125,8 +125,8 @@ fn cluster_wide<'a>(all: &[Candidate<'a>], vantage: Vantage<'_>) -> Vec<Candidat
     if ready.is_empty() {
         return filter(all, Candidate::serves_while_terminating);
     }
-    by_hints(&ready, |c| &c.endpoint.node_hints, Some(vantage.node))
-        .or_else(|| by_hints(&ready, |c| &c.endpoint.zone_hints, vantage.zone))
+    by_hints(&ready, |c| &c.endpoint.topology.node_hints, Some(vantage.node))
+        .or_else(|| by_hints(&ready, |c| &c.endpoint.topology.zone_hints, vantage.zone))
         .unwrap_or(ready)
 }
 

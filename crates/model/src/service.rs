@@ -145,10 +145,10 @@ impl Service {
         self.internal_policy == TrafficPolicy::Local
     }
 
-    /// A key that sorts Services by their right to an address and port that several ask for: the older
-    /// first, then by namespace and name.
-    pub fn seniority(&self) -> (i64, ObjectKey) {
-        (self.created.unwrap_or(i64::MAX), self.key.clone())
+    /// A number that sorts Services by their right to an address and port that several ask for: the older
+    /// first. Those with equal numbers are sorted by namespace and name.
+    pub fn seniority(&self) -> i64 {
+        self.created.unwrap_or(i64::MAX)
     }
 }
 

@@ -1,24 +1,28 @@
 //! The sum of what all Services contribute.
 
+mod contribution;
 mod shares;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Family, ObjectKey, PerFamily, Service};
+use model::{Family, ObjectKey, PerFamily};
+use smallvec::SmallVec;
 
-use crate::{Member, Operation, ServicePlan, State, VirtualServer, VirtualServerKey, difference};
+use crate::{Member, Operation, State, VirtualServer, VirtualServerKey, difference};
 
+pub use self::contribution::Contribution;
 use self::shares::Shares;
 
 /// The state that the kernel should have, with the owners of every element. Replacing what some Services
 /// contribute costs what these Services hold.
 #[derive(Debug, Default)]
 pub struct Desired {
-    contributions: HashMap<ObjectKey, Contribution>,
+    /// Boxed, since a table has room for more than it holds.
+    contributions: HashMap<ObjectKey, Box<Contribution>>,
     state: State,
-    claims: HashMap<VirtualServerKey, Vec<ObjectKey>>,
+    claims: HashMap<VirtualServerKey, Claimants>,
     /// How many virtual servers there are in each family.
     count: PerFamily<usize>,
     /// How many virtual servers several Services claim.
@@ -27,14 +31,8 @@ pub struct Desired {
     addresses: Shares<IpAddr>,
 }
 
-/// What one Service contributes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Contribution {
-    /// Its place among those that claim the same address and port: [`Service::seniority`].
-    pub seniority: (i64, ObjectKey),
-    /// What it asks for.
-    pub plan: ServicePlan,
-}
+/// The Services that claim a virtual server, the served one first. Nearly always there is one.
+type Claimants = SmallVec<[ObjectKey; 1]>;
 
 /// What replacing contributions changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,8 +56,15 @@ pub struct Conflict {
     pub losers: Vec<ObjectKey>,
 }
 
-/// The elements that a batch of replacements touches, as they were before it.
-#[derive(Default)]
+/// Replacements that are one step for the kernel.
+#[derive(Debug)]
+pub struct Step {
+    /// What the replacements touch; absent if it does not matter what was there before.
+    before: Option<Before>,
+}
+
+/// Elements as they were before a step.
+#[derive(Debug, Default)]
 struct Before {
     claims: BTreeMap<VirtualServerKey, Claim>,
     members: BTreeMap<Member, bool>,
@@ -67,8 +72,9 @@ struct Before {
 }
 
 /// Who claimed a virtual server, and what stood there.
+#[derive(Debug)]
 struct Claim {
-    claimants: Vec<ObjectKey>,
+    claimants: Claimants,
     server: Option<Arc<VirtualServer>>,
 }
 
@@ -80,19 +86,19 @@ impl Desired {
         &self.state
     }
 
-    /// The plan of the Service `key`.
-    pub fn plan(&self, key: &ObjectKey) -> Option<&ServicePlan> {
-        self.contributions.get(key).map(|contribution| &contribution.plan)
+    /// What the Service `key` contributes.
+    pub fn contribution(&self, key: &ObjectKey) -> Option<&Contribution> {
+        self.contributions.get(key).map(Box::as_ref)
     }
 
-    /// The Services that have a plan, in no particular order.
+    /// The Services that contribute, in no particular order.
     pub fn services(&self) -> impl Iterator<Item = &ObjectKey> {
         self.contributions.keys()
     }
 
     /// The Services that claim `server`, the served one first.
     pub fn claimants(&self, server: &VirtualServerKey) -> &[ObjectKey] {
-        self.claims.get(server).map_or(&[], Vec::as_slice)
+        self.claims.get(server).map_or(&[], SmallVec::as_slice)
     }
 
     /// How many virtual servers of `family` there are.
@@ -111,58 +117,74 @@ impl Desired {
         &mut self,
         replacements: impl IntoIterator<Item = (ObjectKey, Option<Contribution>)>,
     ) -> Replaced {
-        let mut before = Before::default();
+        let mut step = Step::default();
         for (key, contribution) in replacements {
-            if self.contributions.get(&key) != contribution.as_ref() {
-                self.exchange(&key, contribution, &mut before);
-            }
+            self.exchange(&key, contribution, &mut step);
         }
-        self.changes_since(before)
+        self.end(step)
     }
 
-    fn exchange(&mut self, key: &ObjectKey, contribution: Option<Contribution>, before: &mut Before) {
-        let plans = [self.plan(key), contribution.as_ref().map(|contribution| &contribution.plan)];
-        let servers = plans.into_iter().flatten().flat_map(|plan| plan.virtual_servers.keys().copied());
+    /// Replaces what one Service contributes, as a part of `step`.
+    pub fn exchange(&mut self, key: &ObjectKey, contribution: Option<Contribution>, step: &mut Step) {
+        if self.contribution(key) == contribution.as_ref() {
+            return;
+        }
+        let both = [self.contribution(key), contribution.as_ref()];
+        let servers =
+            both.into_iter().flatten().flat_map(|one| one.virtual_servers.iter().map(|(key, _)| *key));
         let servers: BTreeSet<VirtualServerKey> = servers.collect();
         let rivals = servers.iter().flat_map(|server| self.claimants(server));
         let concerned: BTreeSet<ObjectKey> = rivals.chain([key]).cloned().collect();
-        let members: Vec<(ObjectKey, BTreeSet<Member>)> =
+        let members: Vec<(ObjectKey, Vec<Member>)> =
             concerned.into_iter().map(|service| (service.clone(), self.members_of(&service))).collect();
 
         let old = match contribution {
-            Some(contribution) => self.contributions.insert(key.clone(), contribution),
+            Some(contribution) => self.contributions.insert(key.clone(), Box::new(contribution)),
             None => self.contributions.remove(key),
         };
         for server in servers {
-            before.claims.entry(server).or_insert_with(|| Claim {
-                claimants: self.claimants(&server).to_vec(),
-                server: self.state.virtual_servers.get(&server).cloned(),
-            });
+            if let Some(before) = &mut step.before {
+                before.claims.entry(server).or_insert_with(|| Claim {
+                    claimants: self.claims.get(&server).cloned().unwrap_or_default(),
+                    server: self.state.virtual_servers.get(&server).cloned(),
+                });
+            }
             self.renew_claim(key, server);
         }
+        let mut before = step.before.as_mut().map(|before| (&mut before.members, &mut before.addresses));
         for (service, old) in members {
             let new = self.members_of(&service);
-            self.members.exchange(&mut self.state.members, &old, &new, &mut before.members);
+            let before = before.as_mut().map(|(members, _)| &mut **members);
+            self.members.exchange(&mut self.state.members, &old, &new, before);
         }
-        let nothing = BTreeSet::new();
         let [old, new] = [old.as_ref(), self.contributions.get(key)]
-            .map(|contribution| contribution.map_or(&nothing, |contribution| &contribution.plan.addresses));
-        self.addresses.exchange(&mut self.state.addresses, old, new, &mut before.addresses);
+            .map(|contribution| contribution.map_or(&[][..], |contribution| &contribution.addresses));
+        let before = before.map(|(_, addresses)| addresses);
+        self.addresses.exchange(&mut self.state.addresses, old, new, before);
+    }
+
+    /// Says what a step changed. One that is [`Step::from_nowhere`] gives no operations, and counts whatever is
+    /// contested now as new.
+    pub fn end(&self, step: Step) -> Replaced {
+        match step.before {
+            Some(before) => self.changes_since(before),
+            None => Replaced { conflicts: self.conflicts(), ..Replaced::default() },
+        }
     }
 
     /// The entries of the Service `key` that count: not those about virtual servers that an older Service has,
-    /// whose traffic they would drop or masquerade.
-    fn members_of(&self, key: &ObjectKey) -> BTreeSet<Member> {
-        let Some(plan) = self.plan(key) else { return BTreeSet::new() };
+    /// whose traffic they would drop or masquerade. In order.
+    fn members_of(&self, key: &ObjectKey) -> Vec<Member> {
+        let Some(contribution) = self.contribution(key) else { return Vec::new() };
         let is_lost =
             |server: &VirtualServerKey| self.claimants(server).first().is_some_and(|winner| winner != key);
-        let lost: BTreeSet<&VirtualServerKey> =
-            plan.virtual_servers.keys().filter(|server| is_lost(server)).collect();
+        let servers = contribution.virtual_servers.iter().map(|(server, _)| server);
+        let lost: BTreeSet<&VirtualServerKey> = servers.filter(|server| is_lost(server)).collect();
         if lost.is_empty() {
-            return plan.members.clone();
+            return contribution.members.to_vec();
         }
         let counts = |member: &&Member| member.virtual_server().is_none_or(|server| !lost.contains(&server));
-        plan.members.iter().filter(counts).copied().collect()
+        contribution.members.iter().filter(counts).copied().collect()
     }
 
     /// Puts the Service `key` in or out of line for `server`, as its plan says, and serves who is first.
@@ -173,8 +195,8 @@ impl Desired {
         if self.planned(key, &server).is_some() {
             claimants.push(key.clone());
         }
-        let seniority = |claimant: &ObjectKey| self.contributions.get(claimant).map(|c| &c.seniority);
-        claimants.sort_by(|one, other| seniority(one).cmp(&seniority(other)));
+        let seniority = |claimant: &ObjectKey| self.contribution(claimant).map(|c| c.seniority);
+        claimants.sort_by(|one, other| (seniority(one), one).cmp(&(seniority(other), other)));
         let planned = claimants.first().and_then(|first| self.planned(first, &server)).cloned();
         let count = self.count.get_mut(Family::of(&server.address));
         *count += usize::from(planned.is_some());
@@ -190,7 +212,18 @@ impl Desired {
     }
 
     fn planned(&self, key: &ObjectKey, server: &VirtualServerKey) -> Option<&Arc<VirtualServer>> {
-        self.plan(key)?.virtual_servers.get(server)
+        self.contribution(key)?.virtual_server(server)
+    }
+
+    /// Every virtual server that several Services claim, in order.
+    fn conflicts(&self) -> Vec<Conflict> {
+        let mut replaced = Replaced::default();
+        let contested: BTreeMap<_, _> =
+            self.claims.iter().filter(|(_, claimants)| claimants.len() > 1).collect();
+        for (key, claimants) in contested {
+            replaced.compare_claims(*key, &[], claimants);
+        }
+        replaced.conflicts
     }
 
     fn changes_since(&self, before: Before) -> Replaced {
@@ -219,12 +252,19 @@ fn then_and_now<T: Copy + Ord>(
     (then.collect(), now)
 }
 
-// === impl Contribution ===
+// === impl Step ===
 
-impl Contribution {
-    /// What `service` contributes by `plan`.
-    pub fn new(service: &Service, plan: ServicePlan) -> Self {
-        Contribution { seniority: service.seniority(), plan }
+impl Step {
+    /// A step from an unknown state: what leads from there is found by observing.
+    pub fn from_nowhere() -> Self {
+        Step { before: None }
+    }
+}
+
+/// A step from the present state.
+impl Default for Step {
+    fn default() -> Self {
+        Step { before: Some(Before::default()) }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{Member, RealServer, SetName, State, VirtualServer, VirtualServerConfig, VirtualServerKey};
@@ -63,51 +64,29 @@ pub enum Phase {
     NoMoreAllow,
 }
 
-/// The operations that lead from `before` to `after`.
-///
-/// What is added comes in the order sets, virtual servers, real servers, addresses, so that an address
-/// answers only when it can be served. What is removed goes the other way round.
+/// Where two states differ. It refers to them, and gives the operations one by one: there are more than a million
+/// of them when a big cluster is first brought to a node.
+#[derive(Clone, Debug, Default)]
+pub struct Difference<'a> {
+    added_members: Vec<&'a Member>,
+    removed_members: Vec<&'a Member>,
+    virtual_servers: Vec<Changed<'a>>,
+    removed_virtual_servers: Vec<&'a VirtualServerKey>,
+    added_addresses: Vec<&'a IpAddr>,
+    removed_addresses: Vec<&'a IpAddr>,
+}
+
+/// A virtual server that is new or different.
+#[derive(Clone, Copy, Debug)]
+struct Changed<'a> {
+    key: &'a VirtualServerKey,
+    before: Option<&'a VirtualServer>,
+    after: &'a VirtualServer,
+}
+
+/// The operations that lead from `before` to `after`, in order: see [`Difference::operations`].
 pub fn difference(before: &State, after: &State) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    operations.extend(after.members.difference(&before.members).copied().map(Operation::AddMember));
-    for (key, server) in &after.virtual_servers {
-        match before.virtual_servers.get(key) {
-            Some(previous) => compare_virtual_server(*key, previous, server, &mut operations),
-            None => add_virtual_server(*key, server, &mut operations),
-        }
-    }
-    operations.extend(after.addresses.difference(&before.addresses).copied().map(Operation::BindAddress));
-    operations.extend(before.addresses.difference(&after.addresses).copied().map(Operation::UnbindAddress));
-    let gone = before.virtual_servers.keys().filter(|key| !after.virtual_servers.contains_key(key));
-    operations.extend(gone.copied().map(Operation::RemoveVirtualServer));
-    operations.extend(before.members.difference(&after.members).copied().map(Operation::RemoveMember));
-    operations.sort_by_key(Operation::phase);
-    operations
-}
-
-fn add_virtual_server(key: VirtualServerKey, server: &VirtualServer, operations: &mut Vec<Operation>) {
-    operations.push(Operation::AddVirtualServer(key, server.config));
-    operations.extend(server.real_servers.iter().map(|real| Operation::AddRealServer(key, *real)));
-}
-
-fn compare_virtual_server(
-    key: VirtualServerKey,
-    before: &VirtualServer,
-    after: &VirtualServer,
-    operations: &mut Vec<Operation>,
-) {
-    if before.config != after.config {
-        operations.push(Operation::SetVirtualServer(key, after.config));
-    }
-    for real in &after.real_servers {
-        match find(&before.real_servers, real) {
-            Some(previous) if previous == real => {}
-            Some(_) => operations.push(Operation::SetRealServer(key, *real)),
-            None => operations.push(Operation::AddRealServer(key, *real)),
-        }
-    }
-    let gone = before.real_servers.iter().filter(|real| find(&after.real_servers, real).is_none());
-    operations.extend(gone.map(|real| Operation::RemoveRealServer(key, *real, after.drain_timeout)));
+    Difference::between(before, after).operations().collect()
 }
 
 /// Whether the member makes traffic go on without masquerading.
@@ -127,9 +106,100 @@ fn refuses(member: &Member) -> bool {
     matches!(member.set.name, SetName::IpvsIps | SetName::LoadBalancerFirewall)
 }
 
-fn find<'a>(sorted: &'a [RealServer], wanted: &RealServer) -> Option<&'a RealServer> {
+/// The real server of `server` in the place of `wanted`.
+fn find<'a>(server: &'a VirtualServer, wanted: &RealServer) -> Option<&'a RealServer> {
+    let sorted = &server.real_servers;
     let position = sorted.binary_search_by_key(&wanted.key(), RealServer::key).ok()?;
     sorted.get(position)
+}
+
+// === impl Difference ===
+
+impl<'a> Difference<'a> {
+    /// Compares two states, each element once.
+    pub fn between(before: &'a State, after: &'a State) -> Self {
+        let changed = after.virtual_servers.iter().filter_map(|(key, server)| {
+            let before = before.virtual_servers.get(key).map(Arc::as_ref);
+            let differs = before.is_none_or(|before| !has_equal_state(before, server));
+            differs.then_some(Changed { key, before, after: server })
+        });
+        let is_gone = |key: &&VirtualServerKey| !after.virtual_servers.contains_key(key);
+        Difference {
+            added_members: after.members.difference(&before.members).collect(),
+            removed_members: before.members.difference(&after.members).collect(),
+            virtual_servers: changed.collect(),
+            removed_virtual_servers: before.virtual_servers.keys().filter(is_gone).collect(),
+            added_addresses: after.addresses.difference(&before.addresses).collect(),
+            removed_addresses: before.addresses.difference(&after.addresses).collect(),
+        }
+    }
+
+    /// The operations that lead from the one state to the other.
+    ///
+    /// What is added comes in the order sets, virtual servers, real servers, addresses, so that an address
+    /// answers only when it can be served. What is removed goes the other way round.
+    pub fn operations(&self) -> impl Iterator<Item = Operation> + Clone + '_ {
+        let add = |phase| {
+            let all = self.added_members.iter().map(|member| Operation::AddMember(**member));
+            all.filter(move |operation| operation.phase() == phase)
+        };
+        let remove = |phase| {
+            let all = self.removed_members.iter().map(|member| Operation::RemoveMember(**member));
+            all.filter(move |operation| operation.phase() == phase)
+        };
+        // In the order of the phases.
+        remove(Phase::Masquerade)
+            .chain(add(Phase::Allow))
+            .chain(add(Phase::Refuse))
+            .chain(self.virtual_servers.iter().filter_map(Changed::itself))
+            .chain(self.virtual_servers.iter().flat_map(Changed::present))
+            .chain(remove(Phase::NoMoreReset))
+            .chain(self.virtual_servers.iter().flat_map(Changed::gone))
+            .chain(add(Phase::KeepSource))
+            .chain(self.added_addresses.iter().map(|address| Operation::BindAddress(**address)))
+            .chain(self.removed_addresses.iter().map(|address| Operation::UnbindAddress(**address)))
+            .chain(self.removed_virtual_servers.iter().map(|key| Operation::RemoveVirtualServer(**key)))
+            .chain(remove(Phase::NoMoreRefuse))
+            .chain(remove(Phase::NoMoreAllow))
+    }
+}
+
+// === impl Changed ===
+
+impl<'a> Changed<'a> {
+    /// What happens to the virtual server itself.
+    fn itself(&self) -> Option<Operation> {
+        match self.before {
+            None => Some(Operation::AddVirtualServer(*self.key, self.after.config)),
+            Some(before) if before.config != self.after.config => {
+                Some(Operation::SetVirtualServer(*self.key, self.after.config))
+            }
+            Some(_) => None,
+        }
+    }
+
+    /// What happens to real servers that there should be.
+    fn present(&self) -> impl Iterator<Item = Operation> + Clone + 'a {
+        let Changed { key, before, after } = *self;
+        after.real_servers.iter().filter_map(move |real| match before.and_then(|before| find(before, real)) {
+            Some(previous) if previous == real => None,
+            Some(_) => Some(Operation::SetRealServer(*key, *real)),
+            None => Some(Operation::AddRealServer(*key, *real)),
+        })
+    }
+
+    /// What happens to real servers that there should not be.
+    fn gone(&self) -> impl Iterator<Item = Operation> + Clone + 'a {
+        let Changed { key, before, after } = *self;
+        let before = before.map_or(&[][..], |before| &before.real_servers);
+        let gone = before.iter().filter(move |real| find(after, real).is_none());
+        gone.map(move |real| Operation::RemoveRealServer(*key, *real, after.drain_timeout))
+    }
+}
+
+/// Whether two virtual servers are the same to the kernel.
+fn has_equal_state(before: &VirtualServer, after: &VirtualServer) -> bool {
+    before.config == after.config && before.real_servers == after.real_servers
 }
 
 // === impl Operation ===

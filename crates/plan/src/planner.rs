@@ -7,8 +7,8 @@ use std::sync::Arc;
 use model::{Cluster, Family, ObjectKey, Service};
 
 use crate::{
-    Conflict, Contribution, Desired, HealthCheck, Operation, Options, Policy, Scheduler, ServicePlan, State,
-    VirtualServerKey, Warning, node_ports, plan_service,
+    Conflict, Contribution, Desired, HealthCheck, Member, Operation, Options, Policy, Replaced, Scheduler,
+    State, Step, VirtualServerKey, Warning, node_ports, plan_service,
 };
 
 const DNS_PORT: u16 = 53;
@@ -62,27 +62,19 @@ impl Planner {
         keys: impl IntoIterator<Item = &'a ObjectKey>,
     ) -> Update {
         let keys: BTreeSet<&ObjectKey> = keys.into_iter().collect();
-        let mut update = Update::default();
-        let mut contributions = Vec::with_capacity(keys.len());
-        for key in keys {
-            let contribution = cluster
-                .service(key)
-                .map(|service| Contribution::new(service, plan_service(service, cluster, &self.options)));
-            self.compare(key, contribution.as_ref().map(|contribution| &contribution.plan), &mut update);
-            contributions.push((key.clone(), contribution));
-        }
-        let replaced = self.desired.replace(contributions);
-        update.operations = replaced.operations;
-        update.conflicts = replaced.conflicts;
-        update.resolved = replaced.resolved;
-        update
+        self.plan(cluster, keys, Step::default())
     }
 
     /// Plans every Service again, for a change of the node or of the options.
     pub fn rebuild(&mut self, cluster: &Cluster) -> Update {
-        let known: Vec<ObjectKey> = self.desired.services().cloned().collect();
-        let present = cluster.services().map(|service| &service.key);
-        self.update_all(cluster, known.iter().chain(present))
+        self.plan_everything(cluster, Step::default())
+    }
+
+    /// Plans every Service while it is unknown what the kernel holds: the update has no operations, since they
+    /// are found by observing. `host_addresses` are those of [`Planner::set_host_addresses`].
+    pub fn start(&mut self, cluster: &Cluster, host_addresses: BTreeSet<IpAddr>) -> Update {
+        self.options.host_addresses = host_addresses;
+        self.plan_everything(cluster, Step::from_nowhere())
     }
 
     /// Notes that the kernel lacks `scheduler` and plans every Service again, if that is news.
@@ -125,14 +117,14 @@ impl Planner {
     pub fn urgent(&self) -> State {
         let urgent = self.desired.services().filter(|key| self.is_urgent(key));
         let mut state = State::default();
-        for plan in urgent.filter_map(|key| self.desired.plan(key)) {
-            for key in plan.virtual_servers.keys() {
+        for contribution in urgent.filter_map(|key| self.desired.contribution(key)) {
+            for (key, _) in &contribution.virtual_servers {
                 let server = self.desired.state().virtual_servers.get(key);
                 state.virtual_servers.extend(server.map(|server| (*key, Arc::clone(server))));
             }
-            let members = plan.members.intersection(&self.desired.state().members);
-            state.members.extend(members.copied());
-            state.addresses.extend(plan.addresses.iter().copied());
+            let counts = |member: &&Member| self.desired.state().members.contains(member);
+            state.members.extend(contribution.members.iter().filter(counts));
+            state.addresses.extend(&contribution.addresses);
         }
         state
     }
@@ -140,8 +132,8 @@ impl Planner {
     /// The API server's own Service, and what serves DNS for the cluster, whatever its name.
     fn is_urgent(&self, key: &ObjectKey) -> bool {
         let serves_dns = || {
-            let plan = self.desired.plan(key);
-            plan.is_some_and(|plan| plan.virtual_servers.keys().any(|server| server.port == DNS_PORT))
+            let contribution = self.desired.contribution(key);
+            contribution.is_some_and(|one| one.virtual_servers.iter().any(|(key, _)| key.port == DNS_PORT))
         };
         match &*key.namespace {
             "default" => *key.name == *"kubernetes",
@@ -150,22 +142,49 @@ impl Planner {
         }
     }
 
-    /// Notes what replacing the plan of one Service changes outside of the kernel.
-    fn compare(&mut self, key: &ObjectKey, new: Option<&ServicePlan>, update: &mut Update) {
-        let nothing = ServicePlan::default();
-        let old = self.desired.plan(key).unwrap_or(&nothing);
+    fn plan_everything(&mut self, cluster: &Cluster, step: Step) -> Update {
+        let planned = self.desired.services();
+        let gone: BTreeSet<ObjectKey> =
+            planned.filter(|key| cluster.service(key).is_none()).cloned().collect();
+        let present = cluster.services().map(|service| &service.key);
+        self.plan(cluster, gone.iter().chain(present), step)
+    }
+
+    /// Plans Services again, each once, and ends the step.
+    fn plan<'a>(
+        &mut self,
+        cluster: &Cluster,
+        keys: impl IntoIterator<Item = &'a ObjectKey>,
+        mut step: Step,
+    ) -> Update {
+        let mut update = Update::default();
+        for key in keys {
+            let contribution = cluster
+                .service(key)
+                .map(|service| Contribution::new(service, plan_service(service, cluster, &self.options)));
+            self.compare(key, contribution.as_ref(), &mut update);
+            self.desired.exchange(key, contribution, &mut step);
+        }
+        let Replaced { operations, conflicts, resolved } = self.desired.end(step);
+        Update { operations, conflicts, resolved, ..update }
+    }
+
+    /// Notes what replacing the contribution of one Service changes outside of the kernel.
+    fn compare(&mut self, key: &ObjectKey, new: Option<&Contribution>, update: &mut Update) {
+        let nothing = Contribution::default();
+        let old = self.desired.contribution(key).unwrap_or(&nothing);
         let new = new.unwrap_or(&nothing);
         if old.warnings != new.warnings {
-            update.warnings.push((key.clone(), new.warnings.clone()));
+            update.warnings.push((key.clone(), new.warnings.to_vec()));
         }
         if old.health_check != new.health_check {
             update.health_checks.push((key.clone(), new.health_check));
         }
-        for policy in new.without_local_endpoint.difference(&old.without_local_endpoint) {
-            *self.without_local_endpoint.entry(*policy).or_default() += 1;
-        }
-        for policy in old.without_local_endpoint.difference(&new.without_local_endpoint) {
+        for policy in &old.without_local_endpoint {
             self.without_local_endpoint.entry(*policy).and_modify(|count| *count = count.saturating_sub(1));
+        }
+        for policy in &new.without_local_endpoint {
+            *self.without_local_endpoint.entry(*policy).or_default() += 1;
         }
     }
 }

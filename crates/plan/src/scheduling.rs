@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use model::{Candidate, EndpointSlice, SchedulingHints};
+use model::{Candidate, EndpointSlice, SchedulingHints, Topology};
 
 use crate::{Options, Scheduler, SchedulerFlag};
 
@@ -69,8 +69,9 @@ impl Scheduling {
         if let Some(text) = candidate.weight {
             return parse_weight(text).unwrap_or(DEFAULT_WEIGHT);
         }
-        let by_node = candidate.endpoint.node.as_ref().and_then(|node| self.weights.by_node.get(node));
-        let by_zone = || candidate.endpoint.zone.as_ref().and_then(|zone| self.weights.by_zone.get(zone));
+        let Topology { node, zone, .. } = &*candidate.endpoint.topology;
+        let by_node = node.as_ref().and_then(|node| self.weights.by_node.get(node));
+        let by_zone = || zone.as_ref().and_then(|zone| self.weights.by_zone.get(zone));
         by_node.or_else(by_zone).copied().unwrap_or(DEFAULT_WEIGHT)
     }
 }

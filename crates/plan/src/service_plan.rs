@@ -36,6 +36,14 @@ pub struct ServicePlan {
     pub warnings: Vec<Warning>,
 }
 
+/// The virtual servers of one port, of which those with the same endpoints are one in memory: node ports alone
+/// make one path for each address of the machine.
+struct Servers<'a> {
+    service: &'a Service,
+    scheduling: &'a Scheduling,
+    made: Vec<(&'a [Candidate<'a>], Arc<VirtualServer>)>,
+}
+
 /// One of the two traffic policies of a Service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Policy {
@@ -69,10 +77,12 @@ pub fn plan_service(service: &Service, cluster: &Cluster, options: &Options) -> 
             let selection = Selection::of(service, port, family, slices, vantage);
             plan.add_hairpin_entries(port, family, &selection);
             plan.note_missing_local_endpoints(service, port, family, &selection);
+            let mut servers = Servers { service, scheduling: &scheduling, made: Vec::new() };
             for path in around.paths(service, port, cluster_ip, &selection) {
                 let pair = Entry::IpPort(path.address, port.protocol, path.port);
                 let refuses = path.endpoints.is_empty() && port.protocol == Protocol::Tcp;
-                if plan.add_path(path, service, port, &scheduling) && refuses {
+                let server = servers.over(path.endpoints);
+                if plan.add_path(path, port, server) && refuses {
                     plan.members.insert(Member::new(SetName::NoEndpoint, family, pair));
                 }
             }
@@ -114,20 +124,13 @@ impl ServicePlan {
 
     /// Adds a path and says so, unless another one of this Service has its virtual server and leads elsewhere:
     /// then what would classify its traffic is left out as well.
-    fn add_path(
-        &mut self,
-        path: Path<'_>,
-        service: &Service,
-        port: &ServicePort,
-        scheduling: &Scheduling,
-    ) -> bool {
+    fn add_path(&mut self, path: Path<'_>, port: &ServicePort, server: Arc<VirtualServer>) -> bool {
         let key = VirtualServerKey { address: path.address, port: path.port, protocol: port.protocol };
-        let server = virtual_server(path.endpoints, service, scheduling);
         match self.virtual_servers.entry(key) {
             btree_map::Entry::Vacant(vacant) => {
-                vacant.insert(Arc::new(server));
+                vacant.insert(server);
             }
-            btree_map::Entry::Occupied(taken) if **taken.get() == server => {}
+            btree_map::Entry::Occupied(taken) if *taken.get() == server => {}
             btree_map::Entry::Occupied(_) => {
                 let message = format!(
                     "port {:?}: {key} is already taken by another port or address of this Service, which \
@@ -146,6 +149,20 @@ impl ServicePlan {
             self.addresses.insert(path.address);
         }
         true
+    }
+}
+
+// === impl Servers ===
+
+impl<'a> Servers<'a> {
+    /// The virtual server over `endpoints`, which is one of the few lists that policies leave of a port.
+    fn over(&mut self, endpoints: &'a [Candidate<'a>]) -> Arc<VirtualServer> {
+        if let Some((_, server)) = self.made.iter().find(|(known, _)| std::ptr::eq(*known, endpoints)) {
+            return Arc::clone(server);
+        }
+        let server = Arc::new(virtual_server(endpoints, self.service, self.scheduling));
+        self.made.push((endpoints, Arc::clone(&server)));
+        server
     }
 }
 

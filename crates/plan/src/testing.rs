@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use model::{
     Change, Cluster, Endpoint, EndpointSlice, Family, Node, ObjectKey, PerFamily, Protocol, SchedulingHints,
-    Service, ServiceKind, ServicePort, SlicePort, TrafficPolicy,
+    Service, ServiceKind, ServicePort, SlicePort, Topology, TrafficPolicy,
 };
 
 use crate::{
@@ -134,10 +134,11 @@ fn endpoint(word: &str) -> Endpoint {
         ready,
         serving,
         terminating,
-        node: Some(node.into()),
-        zone: (!zone.is_empty()).then(|| zone.into()),
-        zone_hints: Vec::new(),
-        node_hints: Vec::new(),
+        topology: Arc::new(Topology {
+            node: Some(node.into()),
+            zone: (!zone.is_empty()).then(|| zone.into()),
+            ..Topology::default()
+        }),
     }
 }
 

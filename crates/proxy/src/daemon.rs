@@ -58,14 +58,6 @@ struct Planned {
     errors: Vec<dataplane::Error>,
 }
 
-// === impl Planned ===
-
-impl Planned {
-    fn into_report(self) -> Report {
-        Report { errors: self.errors, ..Report::default() }
-    }
-}
-
 // === impl Daemon ===
 
 impl<K: Kernel> Daemon<K> {
@@ -139,7 +131,9 @@ impl<K: Kernel> Daemon<K> {
     fn take(&mut self, change: Change) {
         match self.cluster.apply(change) {
             Effect::Nothing => return,
-            Effect::Services(keys) => self.touched.extend(keys),
+            // The first sync plans all of them.
+            Effect::Services(keys) if self.pacer.has_synced() => self.touched.extend(keys),
+            Effect::Services(_) => {}
             Effect::Everything => self.replan = true,
             Effect::Synced(kind) => {
                 info!(%kind, "first list received");
@@ -203,12 +197,12 @@ impl<K: Kernel> Daemon<K> {
     fn first_sync(&mut self, now: Instant) {
         self.outlets.health.began();
         let began = Instant::now();
-        let planned = self.plan_again();
-        if self.look_at_host {
+        if let Err(error) = self.plan_at_first() {
             // Without the machine's addresses the plan would take every node port from the kernel.
             self.outlets.health.failed();
             self.pacer.postpone(now);
-            return self.journal.outcome(&planned.into_report(), Scope::Whole);
+            let report = Report { errors: vec![error], ..Report::default() };
+            return self.journal.outcome(&report, Scope::Whole);
         }
         let report = self.reconcile(now);
         self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
@@ -255,6 +249,17 @@ impl<K: Kernel> Daemon<K> {
             true => self.outlets.health.failed(),
             false => self.outlets.health.succeeded(),
         }
+    }
+
+    /// Plans everything, without operations: what the kernel holds is not known before it is observed.
+    fn plan_at_first(&mut self) -> Result<(), dataplane::Error> {
+        let addresses = self.dataplane.host_addresses()?;
+        self.look_at_host = false;
+        self.replan = false;
+        let update = self.planner.start(&self.cluster, addresses);
+        self.tell(update, &mut Planned::default());
+        self.outlets.listen(&self.cluster, self.planner.options());
+        Ok(())
     }
 
     /// Plans what was touched, and what depends on the machine's addresses if they changed.

@@ -14,8 +14,6 @@ mod slice;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
-
 use model::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
 use serde::de::DeserializeOwned;
 
@@ -121,13 +119,6 @@ impl Object {
     /// How messages call it.
     pub(crate) fn subject(&self) -> String {
         metadata::subject(self.kind(), &self.key())
-    }
-
-    /// A hash of the whole content.
-    pub(crate) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
     }
 
     /// The change which tells of this object.

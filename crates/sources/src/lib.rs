@@ -10,6 +10,7 @@ mod decode;
 pub mod duration;
 pub mod kubernetes;
 pub mod manifests;
+mod pool;
 #[cfg(test)]
 mod show;
 mod told;

@@ -71,10 +71,11 @@ fn show_slice(slice: &EndpointSlice) -> String {
                 write!(text, " {name}").unwrap();
             }
         }
-        option(&mut text, "node", endpoint.node.as_ref());
-        option(&mut text, "zone", endpoint.zone.as_ref());
-        list(&mut text, "forZones", &endpoint.zone_hints);
-        list(&mut text, "forNodes", &endpoint.node_hints);
+        let topology = &endpoint.topology;
+        option(&mut text, "node", topology.node.as_ref());
+        option(&mut text, "zone", topology.zone.as_ref());
+        list(&mut text, "forZones", &topology.zone_hints);
+        list(&mut text, "forNodes", &topology.node_hints);
     }
     text + "\n"
 }

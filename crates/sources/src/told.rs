@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::num::NonZeroU64;
 
 use model::{Change, Kind, ObjectKey, Problem};
 
 use crate::decode::{self, Decoded, Object, Outcome};
+use crate::pool::Pool;
 
 /// What was told of one kind. It holds fingerprints, not objects.
 #[derive(Debug)]
@@ -13,14 +15,15 @@ pub(crate) struct Told {
     kind: Kind,
     entries: HashMap<ObjectKey, Entry>,
     listing: u64,
+    pool: Pool,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     /// Fingerprint of the object that readers hold; absent while they hold none.
-    object: Option<u64>,
+    object: Option<NonZeroU64>,
     /// Fingerprint of the complaints about it, so that each is told once.
-    problems: Option<u64>,
+    problems: Option<NonZeroU64>,
     /// The last listing that it was part of.
     listing: u64,
 }
@@ -29,7 +32,7 @@ struct Entry {
 
 impl Told {
     pub(crate) fn new(kind: Kind) -> Self {
-        Told { kind, entries: HashMap::new(), listing: 0 }
+        Told { kind, entries: HashMap::new(), listing: 0, pool: Pool::default() }
     }
 
     /// The kind that this is about.
@@ -46,7 +49,10 @@ impl Told {
     pub(crate) fn tell(&mut self, decoded: Decoded) -> Vec<Change> {
         let Decoded { outcome, problems } = decoded;
         let (key, object) = match outcome {
-            Outcome::Object(object) => (object.key(), Some(object)),
+            Outcome::Object(mut object) => {
+                self.pool.compact(&mut object);
+                (object.key(), Some(object))
+            }
             Outcome::NotSelected(key) => (key, None),
             Outcome::Unusable(Some((_, key))) => {
                 let mut changes = Vec::new();
@@ -94,7 +100,7 @@ impl Told {
 
 impl Entry {
     fn apply(&mut self, object: Object) -> Option<Change> {
-        let fingerprint = object.fingerprint();
+        let fingerprint = fingerprint(&object);
         (self.object.replace(fingerprint) != Some(fingerprint)).then(|| object.into_change())
     }
 
@@ -107,8 +113,9 @@ impl Entry {
     }
 }
 
-fn fingerprint(problems: &[Problem]) -> u64 {
+/// A hash of the whole content. Zero stands for another number, so that having none takes no room.
+fn fingerprint(content: &impl Hash) -> NonZeroU64 {
     let mut hasher = DefaultHasher::new();
-    problems.hash(&mut hasher);
-    hasher.finish()
+    content.hash(&mut hasher);
+    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MAX)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use expect_test::{Expect, expect};
 use model::Protocol;
-use plan::{Entry, Member, RealServer, Scheduler, SetName, VirtualServer, VirtualServerConfig};
+use plan::{Entry, Member, RealServer, Scheduler, SetName, VirtualServer, VirtualServerConfig, difference};
 use proptest::prelude::*;
 
 use super::*;
@@ -104,7 +104,7 @@ fn the_first_reconciliation_builds_from_the_ground_up_and_the_second_sends_nothi
     assert_eq!(dataplane.kernel().restores, 1);
 
     let report = reconcile(&mut dataplane, &desired);
-    assert!(report.is_complete() && report.repaired.is_empty() && report.differences.is_empty());
+    assert!(report.is_complete() && report.repaired.is_empty() && report.differences.count == 0);
     check_log(&mut dataplane, expect![""]);
     assert_eq!(dataplane.kernel().restores, 1);
 }
@@ -139,7 +139,7 @@ fn a_removed_endpoint_keeps_its_connections_until_they_end() {
     assert_eq!(dataplane.draining(), 1);
 
     // An audit does not take a draining real server for a mistake.
-    assert!(reconcile(&mut dataplane, &after).differences.is_empty());
+    assert!(reconcile(&mut dataplane, &after).differences.count == 0);
     dataplane.sweep(Instant::now());
     check_log(&mut dataplane, expect![""]);
 
@@ -281,6 +281,30 @@ fn an_address_that_cannot_be_served_is_not_bound_and_only_the_cause_is_named() {
         bind 10.96.0.1 to kube-ipvs0
     "#]],
     );
+}
+
+/// More operations than are handed over at once: what was refused in an earlier part still counts in a later one.
+#[test]
+fn a_refusal_counts_across_parts() {
+    let lines: Vec<String> = (0..u16::try_from(MOST_AT_ONCE).unwrap())
+        .map(|number| {
+            let [high, low] = number.to_be_bytes();
+            format!("10.96.{high}.{low}:80/TCP rr 10.0.{high}.{low}:8080*1")
+        })
+        .collect();
+    let desired = state(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut dataplane = settled(&State::default());
+    let refusal = ("add virtual server 10.96.0.0:80/TCP".to_owned(), Errno::EPERM);
+    dataplane.kernel_mut().refusals.push(refusal);
+    let report = reconcile(&mut dataplane, &desired);
+    assert_eq!((report.failures.len(), report.refused), (1, 2));
+    assert_eq!((report.differences.count, report.differences.first.len()), (5 * MOST_AT_ONCE, 100));
+    assert_eq!(report.sent, report.differences.count - 1);
+    let kernel = &dataplane.kernel().state;
+    assert_eq!(kernel.addresses.len(), MOST_AT_ONCE - 1);
+    assert!(!kernel.addresses.contains(&key("10.96.0.0:80/TCP").address));
+    assert!(reconcile(&mut dataplane, &desired).is_complete());
+    assert_eq!(dataplane.kernel().state, desired);
 }
 
 #[test]

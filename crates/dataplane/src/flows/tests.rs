@@ -34,7 +34,7 @@ fn check(operations: &[&str], expected: Expect) {
             _ => panic!("{text:?} is no operation"),
         })
         .collect();
-    let lines = after(&operations).into_iter().map(|(key, stale)| {
+    let lines = after(operations).into_iter().map(|(key, stale)| {
         let (word, places) = match stale {
             Stale::To(places) => ("to", places),
             Stale::NotTo(places) => ("not to", places),

@@ -125,10 +125,7 @@ fn endpoints_of_the_api_server_are_the_control_planes_addresses() {
             ready: true,
             serving: true,
             terminating: false,
-            node: None,
-            zone: None,
-            zone_hints: Vec::new(),
-            node_hints: Vec::new(),
+            topology: Arc::default(),
         };
         Change::SliceApplied(EndpointSlice {
             key: ObjectKey::new("default", "kubernetes"),
@@ -157,10 +154,7 @@ fn a_slice_that_becomes_the_api_servers_touches_who_claims_its_addresses() {
         ready: true,
         serving: true,
         terminating: false,
-        node: None,
-        zone: None,
-        zone_hints: Vec::new(),
-        node_hints: Vec::new(),
+        topology: Arc::default(),
     };
     let of = |service: &str| {
         let key = ObjectKey::new("default", "x");

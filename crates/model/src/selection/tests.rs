@@ -3,7 +3,9 @@ mod upstream_scenarios;
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{ObjectKey, PerFamily, Protocol, SchedulingHints, ServiceKind, SlicePort, TrafficPolicy};
+use crate::{
+    ObjectKey, PerFamily, Protocol, SchedulingHints, ServiceKind, SlicePort, Topology, TrafficPolicy,
+};
 
 const HERE: Vantage<'_> = Vantage { node: "n1", zone: Some("z1") };
 
@@ -19,10 +21,12 @@ fn endpoint(word: &str) -> Endpoint {
         ready: state.contains('r'),
         serving: state.contains('s'),
         terminating: state.contains('t'),
-        node: Some(node.into()),
-        zone: None,
-        zone_hints: with('z'),
-        node_hints: with('n'),
+        topology: Arc::new(Topology {
+            node: Some(node.into()),
+            zone: None,
+            zone_hints: with('z'),
+            node_hints: with('n'),
+        }),
     }
 }
 
@@ -68,7 +72,11 @@ fn service(policies: &str) -> Service {
 fn list(candidates: &[Candidate<'_>]) -> String {
     let mut words: Vec<String> = Vec::new();
     for candidate in candidates {
-        words.push(format!("{}@{}", candidate.address, candidate.endpoint.node.as_deref().unwrap_or("?")));
+        words.push(format!(
+            "{}@{}",
+            candidate.address,
+            candidate.endpoint.topology.node.as_deref().unwrap_or("?")
+        ));
     }
     words.join(" ")
 }

@@ -19,24 +19,29 @@ impl<T> Default for Shares<T> {
 }
 
 impl<T: Copy + Ord + Hash> Shares<T> {
-    /// Lets an owner of `old` own `new` instead, keeping in `total` what has an owner. Notes in `before`
-    /// whether the elements that this concerns were in `total`, unless it was noted before.
+    /// Lets an owner of `old` own `new` instead, both in order, keeping in `total` what has an owner. Notes in
+    /// `before` whether the elements that this concerns were in `total`, unless it was noted before.
     pub(super) fn exchange(
         &mut self,
         total: &mut BTreeSet<T>,
-        old: &BTreeSet<T>,
-        new: &BTreeSet<T>,
-        before: &mut BTreeMap<T, bool>,
+        old: &[T],
+        new: &[T],
+        mut before: Option<&mut BTreeMap<T, bool>>,
     ) {
-        for element in new.difference(old) {
+        let mut note = |element: &T, present| {
+            if let Some(before) = &mut before {
+                before.entry(*element).or_insert(present);
+            }
+        };
+        for element in new.iter().filter(|element| old.binary_search(element).is_err()) {
             let is_new = total.insert(*element);
-            before.entry(*element).or_insert(!is_new);
+            note(element, !is_new);
             if !is_new {
                 *self.further_owners.entry(*element).or_default() += 1;
             }
         }
-        for element in old.difference(new) {
-            before.entry(*element).or_insert(true);
+        for element in old.iter().filter(|element| new.binary_search(element).is_err()) {
+            note(element, true);
             self.release(total, element);
         }
     }

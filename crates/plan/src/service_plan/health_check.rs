@@ -37,7 +37,7 @@ fn ready_here(service: &Service, family: Family, cluster: &Cluster) -> usize {
     let slices = slices.filter(|slice| slice.family == family && !slice.ports.is_empty());
     let ready: BTreeSet<IpAddr> = slices
         .flat_map(|slice| &slice.endpoints)
-        .filter(|endpoint| endpoint.ready && endpoint.node.as_ref() == Some(cluster.node_name()))
+        .filter(|endpoint| endpoint.ready && endpoint.topology.node.as_ref() == Some(cluster.node_name()))
         .map(|endpoint| endpoint.address)
         .collect();
     ready.len()

@@ -97,10 +97,11 @@ impl Journal {
             warn!(repair, "kernel differed from the plan; put right");
         }
         let refused: Vec<&Operation> = report.failures.iter().map(|failure| &failure.operation).collect();
-        let repaired = || report.differences.iter().filter(|operation| !refused.contains(operation));
-        let count = repaired().count();
+        let count = report.differences.count.saturating_sub(report.refused);
         if count > 0 {
-            let examples: Vec<String> = repaired().take(MOST_NAMED).map(ToString::to_string).collect();
+            let first = report.differences.first.iter();
+            let repaired = first.filter(|operation| !refused.contains(operation));
+            let examples: Vec<String> = repaired.take(MOST_NAMED).map(ToString::to_string).collect();
             let examples = examples.join("; ");
             warn!(count, examples, "kernel state differed from the plan; put right");
         }
@@ -109,22 +110,18 @@ impl Journal {
 
     /// What failed, when it begins to fail and when it does not any more.
     pub(super) fn outcome(&mut self, report: &Report, scope: Scope) {
-        let mut failing = match scope {
-            Scope::Whole => BTreeSet::new(),
-            Scope::Part => self.failing.clone(),
-        };
+        for limitation in &report.limitations {
+            warn!(%limitation, "left as it is");
+        }
+        let mut failing = BTreeSet::new();
         for text in report.errors.iter().map(ToString::to_string) {
             if !self.failing.contains(&text) {
                 error!(error = text, "step failed; it is tried again");
             }
             failing.insert(text);
         }
-        for limitation in &report.limitations {
-            warn!(%limitation, "left as it is");
-        }
-        let new = |text: &String| !self.failing.contains(text);
         let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
-        let fresh: Vec<&String> = failures.iter().filter(|text| new(text)).collect();
+        let fresh: Vec<&String> = failures.iter().filter(|text| !self.failing.contains(*text)).collect();
         for failure in fresh.iter().take(MOST_NAMED) {
             error!(error = failure.as_str(), "the kernel refused an element; it is tried again");
         }
@@ -132,6 +129,10 @@ impl Journal {
             error!(more = fresh.len() - MOST_NAMED, "the kernel refused further elements");
         }
         failing.extend(failures);
+        if scope == Scope::Part {
+            self.failing.append(&mut failing);
+            return;
+        }
         if failing.is_empty() && !self.failing.is_empty() {
             info!("everything that had failed is done");
         }

@@ -165,10 +165,7 @@ fn slice(service: &str, hosts: &[u8]) -> Change {
         ready: true,
         serving: true,
         terminating: false,
-        node: None,
-        zone: None,
-        zone_hints: Vec::new(),
-        node_hints: Vec::new(),
+        topology: Arc::default(),
     };
     Change::SliceApplied(EndpointSlice {
         key: ObjectKey::new("shop", format!("{service}-1")),

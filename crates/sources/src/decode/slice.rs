@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort};
+use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort, Topology};
 use serde::Deserialize;
 
 use super::address::parse_host_ip;
@@ -169,10 +169,12 @@ fn read_endpoint(reader: &mut Reader, index: usize, raw: RawEndpoint, family: Fa
         ready: condition("ready", conditions.ready, true),
         serving: condition("serving", conditions.serving, true),
         terminating: condition("terminating", conditions.terminating, false),
-        node: read_text(reader, format_args!("{path}.nodeName"), raw.node_name),
-        zone: read_text(reader, format_args!("{path}.zone"), raw.zone),
-        zone_hints: read_hints(reader, format_args!("{path}.hints.forZones"), hints.for_zones),
-        node_hints: read_hints(reader, format_args!("{path}.hints.forNodes"), hints.for_nodes),
+        topology: Arc::new(Topology {
+            node: read_text(reader, format_args!("{path}.nodeName"), raw.node_name),
+            zone: read_text(reader, format_args!("{path}.zone"), raw.zone),
+            zone_hints: read_hints(reader, format_args!("{path}.hints.forZones"), hints.for_zones),
+            node_hints: read_hints(reader, format_args!("{path}.hints.forNodes"), hints.for_nodes),
+        }),
     })
 }
 

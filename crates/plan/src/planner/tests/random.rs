@@ -9,7 +9,7 @@ use proptest::sample::{select, subsequence};
 
 use super::*;
 use crate::testing::{HERE, text};
-use crate::{Entry, SetName, plan_service};
+use crate::{Entry, ServicePlan, SetName, plan_service};
 
 const SERVICES: [&str; 3] = ["api", "web", "old"];
 const CLUSTER_IPS: [&str; 5] = ["10.96.0.1", "10.96.0.2", "10.96.0.1 fd00::1", "fd00::1", ""];
@@ -224,7 +224,7 @@ proptest! {
         }
         let desired = planner.desired();
         for (server, member) in desired.state().members.iter().filter_map(|m| Some((m.virtual_server()?, m))) {
-            let winner = desired.plan(desired.claimants(&server).first().unwrap()).unwrap();
+            let winner = desired.contribution(desired.claimants(&server).first().unwrap()).unwrap();
             prop_assert!(winner.members.contains(member), "{}", member);
         }
     }
@@ -244,6 +244,25 @@ proptest! {
         let mut fresh = Told::default();
         fresh.hear(Planner::new(planner.options().clone()).rebuild(&cluster));
         prop_assert_eq!(told, fresh);
+    }
+
+    /// A start ends where planning step by step ends, says the same of it, and leaves the kernel to be observed.
+    #[test]
+    fn a_start_plans_everything_without_operations(
+        words in select(&OPTIONS),
+        changes in prop::collection::vec(any_change(), 1..30),
+        hosts in subsequence(HOSTS.to_vec(), 0..4)
+    ) {
+        let hosts: BTreeSet<IpAddr> = hosts.iter().map(|host| host.parse().unwrap()).collect();
+        let options = Options { host_addresses: hosts.clone(), ..options(words) };
+        let mut cluster = Cluster::new(HERE);
+        step(&mut Planner::new(options.clone()), &mut cluster, changes);
+        let mut rebuilt = Planner::new(options.clone());
+        let expected = Update { operations: Vec::new(), ..rebuilt.rebuild(&cluster) };
+        let mut started = Planner::new(Options { host_addresses: BTreeSet::new(), ..options });
+        prop_assert_eq!(started.start(&cluster, hosts), expected);
+        prop_assert_eq!(started.desired().state(), rebuilt.desired().state());
+        prop_assert_eq!(started.rebuild(&cluster), Update::default());
     }
 
     #[test]

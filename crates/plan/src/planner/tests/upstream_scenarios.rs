@@ -29,7 +29,7 @@ fn served(planner: &Planner) -> String {
     lines.push_str(&format!("hairpin entries: {hairpins}\n"));
     let mut services: Vec<&ObjectKey> = planner.desired().services().collect();
     services.sort();
-    for check in services.into_iter().filter_map(|key| planner.desired().plan(key)?.health_check) {
+    for check in services.into_iter().filter_map(|key| planner.desired().contribution(key)?.health_check) {
         lines.push_str(&format!("health check {}\n", check.port));
     }
     lines
