@@ -16,6 +16,8 @@ pub(crate) const DUMP: u16 = 0x300;
 pub(crate) const EXCL: u16 = 0x200;
 /// `NLM_F_CREATE`.
 pub(crate) const CREATE: u16 = 0x400;
+/// Adds a route behind others with the same destination (`NLM_F_APPEND`).
+pub(crate) const APPEND: u16 = 0x800;
 /// `NLM_F_DUMP_INTR`: the state changed during the dump.
 pub(crate) const DUMP_INTR: u16 = 0x10;
 /// `NLM_F_CAPPED`: an error report has only the header of the request.

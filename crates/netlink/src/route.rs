@@ -1,10 +1,12 @@
-//! Links and addresses over rtnetlink, with the message types of `netlink-packet-route`.
+//! Links, addresses and local routes over rtnetlink, with the message types of `netlink-packet-route`.
 
 mod addresses;
+mod filter;
 mod links;
+mod local_routes;
 mod monitor;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use netlink_packet_core::NetlinkSerializable;
 use netlink_packet_route::RouteNetlinkMessage;
@@ -14,7 +16,7 @@ use crate::{
     connection::Connection,
     errno::Errno,
     error::{Error, Outcome, Traffic},
-    message::Batch,
+    message::{APPEND, Batch, CREATE, EXCL},
     socket::Socket,
 };
 
@@ -71,7 +73,18 @@ pub enum Scope {
     Other(u8),
 }
 
-/// A change to the addresses of an interface.
+/// A route of the table `local` that makes one IPv4 address local, as an address of a link would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LocalRoute {
+    /// The number of the link that it leads to, which need not be up.
+    pub link: u32,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Who made it (`rtm_protocol`); the kernel's own routes for addresses of links have 2.
+    pub protocol: u8,
+}
+
+/// A change to what is local by a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AddressRequest {
     /// Adds an address as `ip addr add` does; `EEXIST` if the interface has it.
@@ -92,6 +105,11 @@ pub enum AddressRequest {
         /// The prefix length.
         prefix: u8,
     },
+    /// Adds a route as `ip route append local` does, with scope `host`: beside others to the same address; `EEXIST`
+    /// if there is this very one.
+    AddRoute(LocalRoute),
+    /// Deletes a route; `ESRCH` if there is no such route.
+    DeleteRoute(LocalRoute),
 }
 
 // === impl Route ===
@@ -161,12 +179,26 @@ impl Route {
         Ok(listed.into_iter().filter(|address| address.link == link).collect())
     }
 
+    /// Lists the local routes to single IPv4 addresses by one link that one protocol has made; none if there is no
+    /// such link. The kernel sends no others, if it can filter.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or the list is incomplete.
+    pub fn local_routes(&mut self, link: u32, protocol: u8) -> Result<Vec<LocalRoute>, Error> {
+        let filter = self.strict.then_some((link, protocol));
+        let listed = match local_routes::list(&mut self.connection, filter) {
+            Err(Error::Kernel { errno: Errno::ENODEV, .. }) => return Ok(Vec::new()),
+            listed => listed?,
+        };
+        Ok(listed.into_iter().filter(|route| route.link == link && route.protocol == protocol).collect())
+    }
+
     /// Makes changes, in order, and returns one outcome for each.
     ///
     /// # Errors
     /// If it is unknown what the kernel did; see [`Error`].
     pub fn apply(&mut self, requests: &[AddressRequest]) -> Result<Vec<Outcome>, Error> {
-        self.connection.apply("changing addresses", requests, addresses::encode)
+        self.connection.apply("changing addresses", requests, encode)
     }
 
     /// What was exchanged with the kernel so far.
@@ -174,6 +206,22 @@ impl Route {
     pub fn traffic(&self) -> Traffic {
         self.connection.traffic()
     }
+}
+
+fn encode(batch: &mut Batch<usize>, index: usize, request: &AddressRequest) -> Result<(), Errno> {
+    let (flags, message) = match *request {
+        AddressRequest::Add { link, address, prefix } => {
+            (CREATE | EXCL, RouteNetlinkMessage::NewAddress(addresses::body(link, address, prefix)))
+        }
+        AddressRequest::Delete { link, address, prefix } => {
+            (0, RouteNetlinkMessage::DelAddress(addresses::body(link, address, prefix)))
+        }
+        AddressRequest::AddRoute(route) => {
+            (CREATE | APPEND, RouteNetlinkMessage::NewRoute(local_routes::body(&route)))
+        }
+        AddressRequest::DeleteRoute(route) => (0, RouteNetlinkMessage::DelRoute(local_routes::body(&route))),
+    };
+    push(batch, index, flags, &message)
 }
 
 /// Appends a message of `netlink-packet-route` to a batch.

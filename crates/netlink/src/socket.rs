@@ -10,6 +10,7 @@ use nix::sys::{
     socket::{setsockopt, sockopt},
     time::TimeVal,
 };
+use socket2::{SockFilter, SockRef};
 
 use crate::{errno::Errno, error::Error};
 
@@ -54,6 +55,11 @@ impl Socket {
     /// Lets the kernel check the header of dump requests, and filter by it (Linux 4.20 and newer).
     pub(crate) fn set_strict_check(&self) -> Result<(), Errno> {
         Ok(self.inner.set_netlink_get_strict_chk(true)?)
+    }
+
+    /// Lets the kernel drop messages before they reach the receive buffer.
+    pub(crate) fn attach_filter(&self, filter: &[SockFilter]) -> Result<(), Errno> {
+        Ok(SockRef::from(&self.inner).attach_filter(filter)?)
     }
 
     pub(crate) fn subscribe(&mut self, group: u32) -> Result<(), Errno> {

@@ -1,11 +1,11 @@
-//! Links and addresses in the running kernel, in a network namespace of each test's own, against `ip`.
+//! Links, addresses and local routes in the running kernel, in a network namespace of each test's own, against `ip`.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
 
 #[path = "support/namespace.rs"]
 mod namespace;
 
 use std::{
-    net::{IpAddr, Ipv4Addr},
+    net::{IpAddr, Ipv4Addr, UdpSocket},
     os::fd::AsFd,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use lab::{Need, require};
 use namespace::{in_new_namespace, run, sorted};
 use netlink::{
     Errno, Error,
-    route::{AddressRequest, Event, InterfaceAddress, Link, Monitor, Route, Scope},
+    route::{AddressRequest, Event, InterfaceAddress, Link, LocalRoute, Monitor, Route, Scope},
 };
 
 /// Long enough for what the kernel has sent already.
@@ -36,6 +36,25 @@ fn add(link: u32, address: IpAddr) -> AddressRequest {
 fn delete(link: u32, address: IpAddr) -> AddressRequest {
     let prefix = if address.is_ipv4() { 32 } else { 128 };
     AddressRequest::Delete { link, address, prefix }
+}
+
+/// A protocol number that no routing daemon has.
+const PROTOCOL: u8 = 118;
+
+fn local_route(link: u32, address: &str) -> LocalRoute {
+    LocalRoute { link, address: address.parse().unwrap(), protocol: PROTOCOL }
+}
+
+fn add_route(link: u32, address: &str) -> AddressRequest {
+    AddressRequest::AddRoute(local_route(link, address))
+}
+
+fn delete_route(link: u32, address: &str) -> AddressRequest {
+    AddressRequest::DeleteRoute(local_route(link, address))
+}
+
+fn errnos(outcomes: &[netlink::Outcome]) -> Vec<Option<Errno>> {
+    outcomes.iter().map(|outcome| outcome.as_ref().err().map(|refused| refused.errno)).collect()
 }
 
 /// A link that every kernel has; dummy links are for the guest.
@@ -168,6 +187,162 @@ fn a_thousand_addresses_take_sixteen_sends() {
         assert_eq!(
             (after.messages - before.messages, after.sends - before.sends, after.receives - before.receives),
             (1000, 16, 16)
+        );
+    });
+}
+
+#[test]
+fn a_local_route_makes_an_address_local() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        run("ip link set lo up");
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route);
+        assert!(!link.up);
+        let outcomes = route.apply(&[add_route(link.index, "10.96.0.1"), add_route(link.index, "10.96.0.2")]);
+        assert_eq!(outcomes, Ok(vec![Ok(()); 2]));
+        let shown = run("ip route show table local dev v0");
+        assert_eq!(
+            sorted(&shown),
+            ["local 10.96.0.1 proto 118 scope host ", "local 10.96.0.2 proto 118 scope host "]
+        );
+        // Whoever sends to it does so from it, as with an address of a link.
+        let receiver = UdpSocket::bind("10.96.0.1:0").unwrap();
+        let sender = UdpSocket::bind("0.0.0.0:0").unwrap();
+        sender.connect(receiver.local_addr().unwrap()).unwrap();
+        assert_eq!(sender.local_addr().unwrap().ip(), ip("10.96.0.1"));
+        assert_eq!(route.addresses_of(link.index), Ok(Vec::new()));
+
+        let outcomes = route.apply(&[delete_route(link.index, "10.96.0.1")]);
+        assert_eq!(outcomes, Ok(vec![Ok(())]));
+        assert_eq!(route.local_routes(link.index, PROTOCOL), Ok(vec![local_route(link.index, "10.96.0.2")]));
+        assert!(UdpSocket::bind("10.96.0.1:0").is_err());
+    });
+}
+
+#[test]
+fn local_routes_of_others_are_not_listed_and_not_touched() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        run("ip address add 10.96.0.1/32 dev v0");
+        run("ip address add 10.96.0.2/32 dev v1");
+        run("ip route append local 10.96.0.3/32 dev v0 table local proto static");
+        run("ip route append local 10.96.0.4/32 dev v1 table local proto 118");
+        run("ip route append local 10.96.4.0/24 dev v0 table local proto 118");
+        let others = sorted(&run("ip route show table local"));
+        assert_eq!(route.local_routes(link, PROTOCOL), Ok(Vec::new()));
+
+        let addresses = ["10.96.0.1", "10.96.0.2", "10.96.0.3", "10.96.0.4"];
+        let missing = vec![Some(Errno::ESRCH); 4];
+        let deletions = addresses.map(|address| delete_route(link, address));
+        assert_eq!(errnos(&route.apply(&deletions).unwrap()), missing);
+        // They stand beside what is there.
+        assert_eq!(route.apply(&addresses.map(|address| add_route(link, address))), Ok(vec![Ok(()); 4]));
+        let listed = route.local_routes(link, PROTOCOL).unwrap();
+        assert_eq!(listed, addresses.map(|address| local_route(link, address)));
+        assert_eq!(route.apply(&deletions), Ok(vec![Ok(()); 4]));
+        assert_eq!(sorted(&run("ip route show table local")), others);
+    });
+}
+
+#[test]
+fn refused_local_routes_are_named() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        let requests = [
+            add_route(link, "10.96.0.1"),
+            add_route(link, "10.96.0.1"),
+            delete_route(link, "10.96.0.2"),
+            add_route(4711, "10.96.0.1"),
+        ];
+        let expected = [None, Some(Errno::EEXIST), Some(Errno::ESRCH), Some(Errno::ENODEV)];
+        assert_eq!(errnos(&route.apply(&requests).unwrap()), expected);
+        assert_eq!(route.local_routes(link, PROTOCOL), Ok(vec![local_route(link, "10.96.0.1")]));
+        assert_eq!(route.local_routes(4711, PROTOCOL), Ok(Vec::new()));
+    });
+}
+
+#[test]
+fn any_number_of_local_routes_arrives_many_in_a_send() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        let routes: Vec<LocalRoute> = (0..1000)
+            .map(|number| LocalRoute {
+                link,
+                address: Ipv4Addr::from_bits(0x0a60_0000 + number),
+                protocol: PROTOCOL,
+            })
+            .collect();
+        let before = route.traffic();
+        let additions: Vec<_> = routes.iter().copied().map(AddressRequest::AddRoute).collect();
+        assert_eq!(route.apply(&additions), Ok(vec![Ok(()); 1000]));
+        let after = route.traffic();
+        assert_eq!((after.messages - before.messages, after.sends - before.sends), (1000, 16));
+        assert_eq!(route.local_routes(link, PROTOCOL).as_ref(), Ok(&routes));
+        let deletions: Vec<_> = routes.iter().copied().map(AddressRequest::DeleteRoute).collect();
+        assert_eq!(route.apply(&deletions), Ok(vec![Ok(()); 1000]));
+        assert_eq!(route.local_routes(link, PROTOCOL), Ok(Vec::new()));
+    });
+}
+
+/// Why the last address of a link must stay while there are routes.
+#[test]
+fn the_last_address_of_a_link_takes_its_local_routes_along() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        let [one, other] = ["10.96.0.1", "10.96.0.2"].map(ip);
+        route.apply(&[add(link, one), add(link, other), add_route(link, "10.96.0.3")]).unwrap();
+        route.apply(&[delete(link, one)]).unwrap();
+        let kept = vec![local_route(link, "10.96.0.3")];
+        assert_eq!(route.local_routes(link, PROTOCOL), Ok(kept));
+        route.apply(&[delete(link, other)]).unwrap();
+        assert_eq!(route.local_routes(link, PROTOCOL), Ok(Vec::new()));
+    });
+}
+
+#[test]
+fn of_routes_only_the_removal_of_the_protocols_own_local_ones_is_seen() {
+    if !require(Need::Root) || !require(Need::Program("ip")) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut route = Route::open().unwrap();
+        let link = make_link(&mut route).index;
+        run("ip link set v0 up");
+        run("ip address add 192.0.2.1/24 dev v0");
+        let mut monitor = Monitor::open().unwrap();
+        monitor.follow_local_routes(PROTOCOL).unwrap();
+        run("ip route add 198.51.100.0/24 dev v0 proto 118");
+        run("ip route del 198.51.100.0/24 dev v0 proto 118");
+        run("ip route append local 10.96.0.1/32 dev v0 table local proto static");
+        run("ip route del local 10.96.0.1/32 dev v0 table local proto static");
+        route.apply(&[add_route(link, "10.96.0.1"), delete_route(link, "10.96.0.1")]).unwrap();
+        route.apply(&[add(link, ip("10.96.0.2"))]).unwrap();
+        let removed = Event::LocalRouteRemoved(local_route(link, "10.96.0.1"));
+        assert_eq!(monitor.next(AT_ONCE), Ok(Some(removed)));
+        // Links and addresses still come.
+        let next = monitor.next(AT_ONCE).unwrap();
+        assert!(
+            matches!(next, Some(Event::AddressChanged(seen)) if seen.address == ip("10.96.0.2")),
+            "{next:?}"
         );
     });
 }

@@ -10,12 +10,11 @@ use netlink_packet_route::{
 use crate::{
     attribute::{Attributes, Malformed, ip_address},
     connection::{Connection, Question},
-    errno::Errno,
     error::Error,
-    message::{Batch, CREATE, EXCL, Message},
+    message::Message,
 };
 
-use super::{AddressRequest, InterfaceAddress, Scope};
+use super::{InterfaceAddress, Scope};
 
 pub(super) const RTM_NEWADDR: u16 = 20;
 pub(super) const RTM_DELADDR: u16 = 21;
@@ -43,19 +42,6 @@ pub(super) fn list(connection: &mut Connection, link: Option<u32>) -> Result<Vec
     })
 }
 
-pub(super) fn encode(batch: &mut Batch<usize>, index: usize, request: &AddressRequest) -> Result<(), Errno> {
-    match *request {
-        AddressRequest::Add { link, address, prefix } => {
-            let message = RouteNetlinkMessage::NewAddress(body(link, address, prefix));
-            super::push(batch, index, CREATE | EXCL, &message)
-        }
-        AddressRequest::Delete { link, address, prefix } => {
-            let message = RouteNetlinkMessage::DelAddress(body(link, address, prefix));
-            super::push(batch, index, 0, &message)
-        }
-    }
-}
-
 /// Reads an `RTM_NEWADDR` or `RTM_DELADDR`; `None` for a family that is not IP.
 pub(super) fn parse(message: &Message<'_>) -> Result<Option<InterfaceAddress>, Malformed> {
     let cut_off = Malformed("an address's header is cut off");
@@ -81,7 +67,7 @@ pub(super) fn parse(message: &Message<'_>) -> Result<Option<InterfaceAddress>, M
     }))
 }
 
-fn body(link: u32, address: IpAddr, prefix: u8) -> AddressMessage {
+pub(super) fn body(link: u32, address: IpAddr, prefix: u8) -> AddressMessage {
     let mut message = AddressMessage::default();
     message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     message.header.prefix_len = prefix;

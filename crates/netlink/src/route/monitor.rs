@@ -14,10 +14,11 @@ use crate::{
     socket::{Socket, Transport},
 };
 
-use super::{InterfaceAddress, Link, addresses, links};
+use super::{InterfaceAddress, Link, LocalRoute, addresses, filter, links, local_routes};
 
 const RTNLGRP_LINK: u32 = 1;
 const RTNLGRP_IPV4_IFADDR: u32 = 5;
+const RTNLGRP_IPV4_ROUTE: u32 = 7;
 const RTNLGRP_IPV6_IFADDR: u32 = 9;
 
 const WHAT: &str = "watching links and addresses";
@@ -45,6 +46,9 @@ pub enum Event {
     AddressChanged(InterfaceAddress),
     /// An address was removed.
     AddressRemoved(InterfaceAddress),
+    /// A local route was removed, of the protocol that [`Monitor::follow_local_routes`] was told. The kernel says
+    /// nothing of those that go with their link, or with the link's last IPv4 address.
+    LocalRouteRemoved(LocalRoute),
 }
 
 // === impl Monitor ===
@@ -60,6 +64,17 @@ impl Monitor {
             socket.subscribe(group).map_err(|errno| Error::Open { what: WHAT, errno })?;
         }
         Ok(Self { socket, buffer: Vec::new(), events: VecDeque::new() })
+    }
+
+    /// Subscribes to the removal of local routes that one protocol made. The kernel lets no other route's change
+    /// through, of which a router has many.
+    ///
+    /// # Errors
+    /// If the kernel refuses the filter or the subscription.
+    pub fn follow_local_routes(&mut self, protocol: u8) -> Result<(), Error> {
+        let open = |errno| Error::Open { what: WHAT, errno };
+        self.socket.attach_filter(&filter::removed_local_routes(protocol)).map_err(open)?;
+        self.socket.subscribe(RTNLGRP_IPV4_ROUTE).map_err(open)
     }
 
     /// Waits for the next change; `None` when the time is over. A time of zero does not wait.
@@ -111,6 +126,7 @@ pub(super) fn parse(message: &Message<'_>) -> Result<Option<Event>, Malformed> {
         links::RTM_DELLINK => Some(Event::LinkRemoved(links::parse(message)?)),
         addresses::RTM_NEWADDR => addresses::parse(message)?.map(Event::AddressChanged),
         addresses::RTM_DELADDR => addresses::parse(message)?.map(Event::AddressRemoved),
+        local_routes::RTM_DELROUTE => local_routes::parse(message)?.map(Event::LocalRouteRemoved),
         _ => None,
     })
 }

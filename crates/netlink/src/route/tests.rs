@@ -9,7 +9,10 @@ use crate::{
     replay::{Compare, datagrams, replay, replay_edited},
 };
 
-use super::{AddressRequest, Event, InterfaceAddress, Link, Route, Scope, addresses, links, monitor};
+use super::{
+    AddressRequest, Event, InterfaceAddress, Link, LocalRoute, Route, Scope, addresses, links, local_routes,
+    monitor,
+};
 
 /// `netlink-packet-route` ends the kind of a link with a zero byte, `ip` does not; both have the same padding.
 fn route_to_link_kinds(capture: &str) -> Route {
@@ -79,6 +82,49 @@ fn lists_addresses() {
     let mut one = route("address-list-link", Compare::Type).addresses_of(3).unwrap();
     one.sort();
     assert_eq!(one, of_link);
+}
+
+fn local_route(link: u32, address: &str, protocol: u8) -> LocalRoute {
+    LocalRoute { link, address: address.parse().unwrap(), protocol }
+}
+
+#[test]
+fn adds_and_deletes_local_routes_as_ip_does() {
+    let route = local_route(2, "10.96.0.1", 118);
+    check("local-route-add", AddressRequest::AddRoute(route), Ok(()));
+    check("local-route-delete", AddressRequest::DeleteRoute(route), Ok(()));
+    let refused = |errno| Err(Refused { errno, message: None });
+    check("local-route-add-exists", AddressRequest::AddRoute(route), refused(Errno::EEXIST));
+    check("local-route-delete-missing", AddressRequest::DeleteRoute(route), refused(Errno::ESRCH));
+}
+
+#[test]
+fn lists_the_local_routes_of_a_link_and_a_protocol() {
+    let list =
+        |link, protocol| route("local-route-list", Compare::Type).local_routes(link, protocol).unwrap();
+    // The kernel does not filter by prefix length.
+    assert_eq!(list(2, 118), [local_route(2, "10.96.0.1", 118)]);
+    // Nor by anything, if it is old.
+    assert_eq!(list(2, 4), []);
+    assert_eq!(list(3, 118), []);
+}
+
+#[test]
+fn tells_local_routes_to_single_addresses_from_all_others() {
+    let mut found = Vec::new();
+    for (_, datagram) in datagrams("route/local-route-list-all") {
+        for message in Messages::new(&datagram) {
+            found.extend(local_routes::parse(&message.unwrap()).unwrap());
+        }
+    }
+    let expected = [
+        local_route(2, "10.96.0.1", 118),
+        local_route(3, "10.96.0.1", 118),
+        local_route(2, "10.96.0.2", 2),
+        local_route(2, "10.96.0.3", 4),
+        local_route(1, "127.0.0.1", 2),
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -175,5 +221,10 @@ fn agrees_with_the_library_on_addresses() {
 }
 
 pub(crate) fn parse_as_anything(message: &Message<'_>) {
-    let _ = (addresses::parse(message), links::parse(message), monitor::parse(message));
+    let _ = (
+        addresses::parse(message),
+        links::parse(message),
+        local_routes::parse(message),
+        monitor::parse(message),
+    );
 }
