@@ -25,7 +25,8 @@ pub trait Kernel {
     /// If the interface or a set cannot be created.
     fn create(&mut self, missing: &[Missing]) -> Result<(), Error>;
 
-    /// Reads the IPVS table, the entries of the sets of `families`, and the addresses of `kube-ipvs0`.
+    /// Reads the IPVS table, the entries of the sets of `families`, and the addresses that are local
+    /// by `kube-ipvs0`, whether they are bound to it or routed.
     ///
     /// # Errors
     /// If any of them cannot be read completely.
@@ -104,9 +105,10 @@ pub enum Missing {
 /// Something that happened to interfaces and their addresses, by us or by somebody else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sighting {
-    /// `kube-ipvs0` was deleted.
+    /// `kube-ipvs0` was deleted, or lost the last of its IPv4 addresses, with which the kernel drops all routes to it
+    /// without a word.
     InterfaceGone,
-    /// An address was taken from it.
+    /// An address was taken from it, or a local route to it.
     AddressGone(IpAddr),
     /// An address came to another interface, was told of again, or went from it.
     HostAddress {

@@ -1,8 +1,10 @@
-//! The real kernel: IPVS, sets, links and addresses over netlink; rules through the iptables programs.
+//! The real kernel: IPVS, sets, the interface and what is local by it over netlink; rules through the iptables programs.
 
 mod convert;
 mod flows;
+mod forms;
 mod host_addresses;
+mod interface;
 mod programs;
 mod sets;
 mod watch;
@@ -18,26 +20,26 @@ use model::{Family, PerFamily};
 use netlink::conntrack::Conntrack;
 use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs, VirtualServerId};
-use netlink::route::{AddressRequest, Route};
 use netlink::{Errno, Outcome};
-use plan::{INTERFACE, Operation, SetId, State, VirtualServer, VirtualServerKey};
+use plan::{Operation, SetId, VirtualServer, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
 
-use self::host_addresses::host_addresses;
+use self::interface::Interface;
 pub use self::watch::Watch;
+
+/// How many IPv4 addresses are bound to `kube-ipvs0` unless told otherwise.
+pub const DEFAULT_MAX_BOUND_ADDRESSES: usize = 5000;
 
 /// Handles on the network namespace of the thread that opened them.
 #[derive(Debug)]
 pub struct Linux {
     ipvs: Ipvs,
     ipset: Ipset,
-    route: Route,
+    interface: Interface,
     conntrack: Conntrack,
-    /// Index of `kube-ipvs0`, as far as known.
-    interface: Option<u32>,
 }
 
 /// The part of the kernel that an operation is sent to.
@@ -61,20 +63,17 @@ impl Linux {
             source => Error::Netlink { what: "opening IPVS", source },
         })?;
         let ipset = Ipset::open().map_err(Error::netlink("opening ipset"))?;
-        let route = Route::open().map_err(Error::netlink("opening rtnetlink"))?;
+        let interface = Interface::open(DEFAULT_MAX_BOUND_ADDRESSES)?;
         let conntrack = Conntrack::open().map_err(Error::netlink("opening conntrack"))?;
-        Ok(Linux { ipvs, ipset, route, conntrack, interface: None })
+        Ok(Linux { ipvs, ipset, interface, conntrack })
     }
 
-    fn find_interface(&mut self) -> Result<(), Error> {
-        let link =
-            self.route.link(INTERFACE).map_err(Error::netlink("looking up the interface kube-ipvs0"))?;
-        if let Some(other) = link.as_ref().filter(|link| link.kind.as_deref() != Some("dummy")) {
-            let found = other.kind.clone().unwrap_or_else(|| "unknown".to_owned());
-            return Err(Error::ForeignInterface { name: INTERFACE, found });
-        }
-        self.interface = link.map(|link| link.index);
-        Ok(())
+    /// Binds at most so many IPv4 addresses to `kube-ipvs0`, and makes the others local by routes; by default
+    /// [`DEFAULT_MAX_BOUND_ADDRESSES`].
+    #[must_use]
+    pub fn binding_at_most(mut self, addresses: usize) -> Self {
+        self.interface.bind_at_most(addresses);
+        self
     }
 
     fn observe_virtual_servers(&mut self, observed: &mut Observed) -> Result<(), Error> {
@@ -99,17 +98,6 @@ impl Linux {
         Ok(())
     }
 
-    fn observe_addresses(&mut self, state: &mut State) -> Result<(), Error> {
-        self.find_interface()?;
-        let Some(interface) = self.interface else {
-            return Ok(());
-        };
-        let listed = self.route.addresses_of(interface).map_err(Error::netlink("listing addresses"))?;
-        let ours = listed.into_iter().map(|found| found.address).filter(|address| !is_link_local(address));
-        state.addresses.extend(ours);
-        Ok(())
-    }
-
     fn send(&mut self, part: Part, operations: &[Operation]) -> Result<Vec<Outcome>, Error> {
         match part {
             Part::Sets => {
@@ -122,36 +110,22 @@ impl Linux {
                     operations.iter().filter_map(convert::ipvs_request).collect();
                 self.ipvs.apply(&requests).map_err(Error::netlink("changing IPVS"))
             }
-            Part::Addresses => {
-                if self.interface.is_none() {
-                    self.find_interface()?;
-                }
-                let interface = self.interface.unwrap_or_default();
-                let requests: Vec<AddressRequest> = operations
-                    .iter()
-                    .filter_map(|operation| convert::address_request(operation, interface))
-                    .collect();
-                self.route.apply(&requests).map_err(Error::netlink("changing addresses"))
-            }
+            Part::Addresses => self.interface.apply(operations),
         }
     }
 }
 
 impl Kernel for Linux {
     fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
-        self.find_interface()?;
-        let mut missing: Vec<Missing> =
-            self.interface.is_none().then_some(Missing::Interface).into_iter().collect();
+        let has_interface = self.interface.find()?;
+        let mut missing: Vec<Missing> = (!has_interface).then_some(Missing::Interface).into_iter().collect();
         missing.extend(sets::missing(&mut self.ipset, families)?.into_iter().map(Missing::Set));
         Ok(missing)
     }
 
     fn create(&mut self, missing: &[Missing]) -> Result<(), Error> {
         if missing.contains(&Missing::Interface) {
-            self.route
-                .create_dummy(INTERFACE)
-                .map_err(Error::netlink("creating the interface kube-ipvs0"))?;
-            self.find_interface()?;
+            self.interface.create()?;
         }
         let wanted: Vec<SetId> = missing
             .iter()
@@ -167,7 +141,7 @@ impl Kernel for Linux {
         let mut observed = Observed::default();
         self.observe_virtual_servers(&mut observed)?;
         sets::observe(&mut self.ipset, families, &mut observed.state)?;
-        self.observe_addresses(&mut observed.state)?;
+        observed.state.addresses = self.interface.addresses()?;
         Ok(observed)
     }
 
@@ -195,9 +169,7 @@ impl Kernel for Linux {
     }
 
     fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
-        self.find_interface()?;
-        let listed = self.route.addresses().map_err(Error::netlink("listing addresses"))?;
-        Ok(host_addresses(listed, self.interface))
+        self.interface.addresses_elsewhere()
     }
 
     fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error> {
@@ -275,21 +247,12 @@ fn part(operation: &Operation) -> Part {
 fn failure(operation: &Operation, outcome: Outcome) -> Option<Failure> {
     let refused = outcome.err()?;
     let is_so_already = match operation {
-        Operation::BindAddress(_) => refused.errno == Errno::EEXIST,
-        Operation::UnbindAddress(_) => refused.errno == Errno::EADDRNOTAVAIL,
         Operation::RemoveVirtualServer(_) => refused.errno == Errno::ESRCH,
         Operation::RemoveRealServer(..) => [Errno::ENOENT, Errno::ESRCH].contains(&refused.errno),
         _ => false,
     };
     let failure = || Failure { operation: operation.clone(), errno: refused.errno, message: refused.message };
     (!is_so_already).then(failure)
-}
-
-fn is_link_local(address: &IpAddr) -> bool {
-    match address {
-        IpAddr::V4(_) => false,
-        IpAddr::V6(address) => address.is_unicast_link_local(),
-    }
 }
 
 fn sysctl_path(name: &str) -> PathBuf {

@@ -3,7 +3,6 @@
 use model::{Family, Protocol};
 use netlink::ipset;
 use netlink::ipvs::{self, FLAG_HASHED, FLAG_PERSISTENT, Forwarding, VirtualServerId};
-use netlink::route::AddressRequest;
 use plan::{Entry, Operation, RealServer, SCHEDULER_FLAG_BITS, VirtualServerConfig, VirtualServerKey};
 
 use crate::kernel::RealServerLoad;
@@ -153,18 +152,4 @@ pub(super) fn observed_entry(entry: &ipset::Entry) -> Option<Entry> {
         }
         ipset::Entry::Port(port) => Entry::Port(port),
     })
-}
-
-pub(super) fn address_request(operation: &Operation, link: u32) -> Option<AddressRequest> {
-    match operation {
-        Operation::BindAddress(address) => {
-            let prefix = Family::of(address).full_prefix();
-            Some(AddressRequest::Add { link, address: *address, prefix })
-        }
-        Operation::UnbindAddress(address) => {
-            let prefix = Family::of(address).full_prefix();
-            Some(AddressRequest::Delete { link, address: *address, prefix })
-        }
-        _ => None,
-    }
 }
