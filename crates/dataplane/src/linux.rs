@@ -30,8 +30,9 @@ use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad}
 use self::interface::Interface;
 pub use self::watch::Watch;
 
-/// How many IPv4 addresses are bound to `kube-ipvs0` unless told otherwise.
-pub const DEFAULT_MAX_BOUND_ADDRESSES: usize = 5000;
+/// How many IPv4 addresses are bound to `kube-ipvs0` unless told otherwise. So many cost little, and whoever looks for
+/// addresses there finds them on all but large clusters; `docs/limits.md` has the figures.
+pub const DEFAULT_MAX_BOUND_ADDRESSES: usize = 1000;
 
 /// Handles on the network namespace of the thread that opened them.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dataplane::linux::DEFAULT_MAX_BOUND_ADDRESSES;
 use ipnet::IpNet;
 use plan::{Options, Scheduler};
 use sources::duration;
@@ -116,6 +117,10 @@ pub(crate) struct KernelFlags {
     /// kube-ipvs.io/drain-timeout; 0s closes them at once.
     #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
     pub(crate) drain_timeout: Duration,
+    /// How many IPv4 service addresses are bound to kube-ipvs0, where the kernel takes the longer for each the more
+    /// there are; the others become local by routes. 0 routes all of them.
+    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_MAX_BOUND_ADDRESSES)]
+    pub(crate) max_bound_addresses: usize,
     /// Do not answer ARP requests for service addresses.
     #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
     pub(crate) ipvs_strict_arp: bool,

@@ -20,6 +20,8 @@ mod outside;
 mod repair;
 #[path = "lab_e2e/restart.rs"]
 mod restart;
+#[path = "lab_e2e/routed_addresses.rs"]
+mod routed_addresses;
 #[path = "lab_e2e/schedulers.rs"]
 mod schedulers;
 #[path = "support/support.rs"]

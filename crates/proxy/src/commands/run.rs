@@ -34,7 +34,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let name = config::node_name(flags.hostname_override.as_deref())?;
     let periods = Periods { audit: flags.ipvs_sync_period, changes: flags.ipvs_min_sync_period };
     periods.check()?;
-    let kernel = Linux::open()?;
+    let kernel = Linux::open()?.binding_at_most(flags.kernel.max_bound_addresses);
     let options = wanted_options(&flags.planning, families()?)?;
     let settings = config::settings(&flags.kernel, &linux::kernel_release());
     info!(

@@ -29,6 +29,13 @@ fn defaults_are_kube_proxys() {
 }
 
 #[test]
+fn the_number_of_bound_addresses_can_be_any() {
+    assert_eq!(run_flags(&[]).kernel.max_bound_addresses, 1000);
+    assert_eq!(run_flags(&["--max-bound-addresses=0"]).kernel.max_bound_addresses, 0);
+    assert!(error(&["--max-bound-addresses=-1"]).contains("invalid digit"));
+}
+
+#[test]
 fn booleans_and_lists_are_written_as_for_kube_proxy() {
     let flags = run_flags(&[
         "--masquerade-all",
