@@ -64,10 +64,11 @@ impl Forms {
     fn remove(&mut self, address: Ipv4Addr, link: u32, requests: &mut Vec<AddressRequest>) {
         let was_bound = self.bound.remove(&address);
         let was_routed = self.routed.remove(&address);
-        // The last bound address would take all routes along, so another one is bound, too.
+        // The last bound address would take all routes along, so another one is bound, too: the one that comes last
+        // when many are removed in order.
         if was_bound
             && self.bound.is_empty()
-            && let Some(other) = self.routed.first()
+            && let Some(other) = self.routed.last()
         {
             self.bound.insert(*other);
             requests.push(bind((*other).into(), link));
@@ -178,8 +179,8 @@ mod tests {
     #[test]
     fn while_there_are_routes_one_address_stays_bound() {
         let mut forms = forms(1, &["10.0.0.1"], &["10.0.0.2", "10.0.0.3"]);
-        check(&mut forms, "-10.0.0.1", "bind 10.0.0.2, unbind 10.0.0.1");
-        check(&mut forms, "-10.0.0.2", "bind 10.0.0.3, unbind 10.0.0.2, unroute 10.0.0.2");
-        check(&mut forms, "-10.0.0.3", "unbind 10.0.0.3, unroute 10.0.0.3");
+        check(&mut forms, "-10.0.0.1", "bind 10.0.0.3, unbind 10.0.0.1");
+        check(&mut forms, "-10.0.0.3", "bind 10.0.0.2, unbind 10.0.0.3, unroute 10.0.0.3");
+        check(&mut forms, "-10.0.0.2", "unbind 10.0.0.2, unroute 10.0.0.2");
     }
 }
