@@ -187,7 +187,8 @@ impl Route {
     pub fn local_routes(&mut self, link: u32, protocol: u8) -> Result<Vec<LocalRoute>, Error> {
         let filter = self.strict.then_some((link, protocol));
         let listed = match local_routes::list(&mut self.connection, filter) {
-            Err(Error::Kernel { errno: Errno::ENODEV, .. }) => return Ok(Vec::new()),
+            // There is no such link, or no table `local` yet: it is made with its first route.
+            Err(Error::Kernel { errno: Errno::ENODEV | Errno::ENOENT, .. }) => return Ok(Vec::new()),
             listed => listed?,
         };
         Ok(listed.into_iter().filter(|route| route.link == link && route.protocol == protocol).collect())

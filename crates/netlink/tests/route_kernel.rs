@@ -230,6 +230,8 @@ fn local_routes_of_others_are_not_listed_and_not_touched() {
     in_new_namespace(|| {
         let mut route = Route::open().unwrap();
         let link = make_link(&mut route).index;
+        // The table is made with its first route.
+        assert_eq!(route.local_routes(link, PROTOCOL), Ok(Vec::new()));
         run("ip address add 10.96.0.1/32 dev v0");
         run("ip address add 10.96.0.2/32 dev v1");
         run("ip route append local 10.96.0.3/32 dev v0 table local proto static");
