@@ -16,15 +16,16 @@ pub(crate) mod tests;
 
 use model::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-pub(crate) use field::Field;
+pub(crate) use field::{Field, Shape};
 pub(crate) use metadata::Metadata;
 pub(crate) use node::RawNode;
 pub(crate) use service::RawService;
 pub(crate) use slice::RawSlice;
 
 /// A kind of object as it is read from JSON or YAML.
-pub(crate) trait Raw: DeserializeOwned + Clone + std::fmt::Debug + Send + 'static {
+pub(crate) trait Raw: Shape + Clone + std::fmt::Debug + Send + 'static {
     /// What the API calls it.
     const KIND: Kind;
 
@@ -73,6 +74,20 @@ pub(crate) fn decode<R: Raw>(raw: Field<R>, default_namespace: Option<&str>) -> 
         Field::Absent => Decoded::shapeless(R::KIND, "it is empty"),
         Field::Malformed(reason) => Decoded::shapeless(R::KIND, &reason),
     }
+}
+
+/// Reads JSON text. serde's structs refuse a key that stands twice; in a tree the last one counts, as it does for Go,
+/// so what they refuse gets this second chance.
+pub(crate) fn parse<T: DeserializeOwned>(text: &[u8]) -> serde_json::Result<T> {
+    let read = match str::from_utf8(text) {
+        // Cheaper than to check each string by itself.
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(text),
+    };
+    read.or_else(|error| {
+        let tree: Option<Value> = serde_json::from_slice(text).ok();
+        tree.and_then(|tree| T::deserialize(tree).ok()).ok_or(error)
+    })
 }
 
 /// The change which says that an object is gone.

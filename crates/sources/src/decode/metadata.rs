@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
 use super::Decoded;
-use super::field::Field;
+use super::field::{Field, objects};
 use super::reader::Reader;
 
 /// A longer name is no name: Kubernetes' limit for the names of objects.
@@ -57,6 +57,8 @@ pub(super) struct Annotations {
     #[serde(rename = "kube-ipvs.io/drain-timeout")]
     pub(super) drain_timeout: Field<String>,
 }
+
+objects!(Metadata, Labels, Annotations);
 
 /// What every conversion starts from: who the object is.
 pub(super) struct Identified {

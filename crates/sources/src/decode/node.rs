@@ -7,7 +7,7 @@ use model::{Kind, Node};
 use serde::Deserialize;
 
 use super::address::{parse_host_ip, parse_range};
-use super::field::Field;
+use super::field::{Field, objects};
 use super::metadata::{Identified, Metadata};
 use super::reader::Reader;
 use super::{Decoded, Object, Outcome, Raw};
@@ -42,6 +42,8 @@ struct Address {
     kind: Field<String>,
     address: Field<String>,
 }
+
+objects!(RawNode, Spec, Status, Address);
 
 // === impl RawNode ===
 

@@ -7,7 +7,7 @@ use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort, Topolog
 use serde::Deserialize;
 
 use super::address::parse_host_ip;
-use super::field::Field;
+use super::field::{Field, objects};
 use super::metadata::{Identified, Metadata};
 use super::reader::Reader;
 use super::service::read_protocol;
@@ -60,6 +60,8 @@ struct Hints {
 struct Hint {
     name: Field<Arc<str>>,
 }
+
+objects!(RawSlice, RawPort, RawEndpoint, Conditions, Hints, Hint);
 
 // === impl RawSlice ===
 

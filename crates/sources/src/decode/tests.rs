@@ -1,6 +1,6 @@
 //! Objects and what they are decoded to.
 
-use expect_test::Expect;
+use expect_test::{Expect, expect};
 use model::Change;
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use crate::show::show;
 mod addresses;
 pub(crate) mod mutations;
 mod nodes;
+mod parsing;
 mod services;
 mod slices;
 

@@ -4,10 +4,9 @@ use std::pin::Pin;
 
 use futures::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 use kube::core::WatchEvent;
-use serde::de::DeserializeOwned;
 
 use super::failure::Failure;
-use crate::decode::Field;
+use crate::decode::{self, Field, Raw};
 
 /// A longer line is not an event. The largest object that an API server stores is 1.5 MiB by default.
 const LONGEST_LINE: usize = 64 << 20;
@@ -27,7 +26,7 @@ impl Events {
 
     /// The next event. An object of the wrong shape is an event all the same, but text that is no event at all
     /// is a [`Failure::Garbage`]: what it said is lost.
-    pub(super) async fn next<R: DeserializeOwned>(&mut self) -> Result<WatchEvent<Field<R>>, Failure> {
+    pub(super) async fn next<R: Raw>(&mut self) -> Result<WatchEvent<Field<R>>, Failure> {
         loop {
             self.line.clear();
             let limit = u64::try_from(LONGEST_LINE).unwrap_or(u64::MAX);
@@ -44,7 +43,7 @@ impl Events {
             if line.is_empty() && complete {
                 continue;
             }
-            return match serde_json::from_slice(line) {
+            return match decode::parse(line) {
                 Ok(event) => Ok(event),
                 // The connection was cut within a line.
                 Err(_) if !complete => Err(Failure::Ended),

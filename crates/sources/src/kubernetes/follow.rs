@@ -123,19 +123,20 @@ impl<R: Raw + Sync> Follower<R> {
     async fn list(&mut self) -> Result<(), Failure> {
         self.told.begin_listing();
         let mut token = None;
+        let mut text = Vec::new();
         loop {
             let request = self.query.list(self.paged, token.clone())?;
-            let text = match self.session.text(request).await {
+            match self.session.read(request, &mut text).await {
                 Err(Failure::Expired) if token.is_some() => {
                     self.paged = false;
                     return Err(Failure::Expired);
                 }
                 answer => answer?,
-            };
-            let (items, next) = Page::<R>::parse(&text, self.query.list_kind)?;
-            drop(text);
+            }
+            let (items, next) = Page::parse(&text, self.query.list_kind)?;
             for item in items {
-                self.tell(item).await?;
+                let read = decode::parse(item.get().as_bytes());
+                self.tell(read.unwrap_or_else(|error| Field::Malformed(error.to_string()))).await?;
             }
             match next {
                 Next::Page { token: next } => token = Some(next),

@@ -1,18 +1,19 @@
 //! A page of a list.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::failure::Failure;
-use crate::decode::Field;
 
-/// What is used of a list. Each item stands for itself, so that one that is broken does not cost the others.
+/// What is used of a list. Each item stands for itself, so that one that is broken does not cost the others; it is left
+/// as the text that it is until its turn comes, since in memory it is many times as large.
 #[derive(Debug, Deserialize)]
-#[serde(bound = "R: DeserializeOwned")]
-pub(super) struct Page<R> {
+pub(super) struct Page<'a> {
     kind: String,
     metadata: Metadata,
-    items: Items<R>,
+    /// It has to be there but may be null: Go writes an empty list so.
+    #[serde(borrow, deserialize_with = "Option::deserialize")]
+    items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -22,10 +23,6 @@ struct Metadata {
     #[serde(rename = "continue")]
     token: String,
 }
-
-/// `items`, which has to be there but may be null: Go writes an empty list so.
-#[derive(Debug)]
-struct Items<R>(Vec<Field<R>>);
 
 /// What follows a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,12 +35,12 @@ pub(super) enum Next {
 
 // === impl Page ===
 
-impl<R: DeserializeOwned> Page<R> {
+impl<'a> Page<'a> {
     /// Reads an answer that should be a list of `kind`. Anything else is an error: taken for an empty list it
     /// would remove everything.
-    pub(super) fn parse(text: &str, kind: &str) -> Result<(Vec<Field<R>>, Next), Failure> {
-        let page: Page<R> =
-            serde_json::from_str(text).map_err(|error| Failure::Garbage(error.to_string()))?;
+    pub(super) fn parse(text: &'a [u8], kind: &str) -> Result<(Vec<&'a RawValue>, Next), Failure> {
+        let page: Page<'a> =
+            serde_json::from_slice(text).map_err(|error| Failure::Garbage(error.to_string()))?;
         if page.kind != kind {
             return Err(Failure::Garbage(format!("a {:?} instead of a {kind}", page.kind)));
         }
@@ -53,14 +50,6 @@ impl<R: DeserializeOwned> Page<R> {
             (true, false) => Next::Watch { version: resource_version },
             (true, true) => return Err(Failure::Garbage(format!("a {kind} without resourceVersion"))),
         };
-        Ok((page.items.0, next))
-    }
-}
-
-// === impl Items ===
-
-impl<'de, R: DeserializeOwned> Deserialize<'de> for Items<R> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(|items| Items(items.unwrap_or_default()))
+        Ok((page.items.unwrap_or_default(), next))
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::io::AsyncBufRead;
+use futures::io::{AsyncBufRead, AsyncReadExt as _};
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use hyper_util::client::legacy::Client as HttpClient;
@@ -78,6 +79,23 @@ impl Session {
     pub(super) async fn text(&mut self, request: http::Request<Vec<u8>>) -> Result<String, Failure> {
         let request = self.authorize(request);
         self.limited(self.client.request_text(request)).await
+    }
+
+    /// Sends a request and reads all of the answer into `text`, whose room it uses.
+    pub(super) async fn read(
+        &mut self,
+        request: http::Request<Vec<u8>>,
+        text: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        text.clear();
+        let request = self.authorize(request);
+        let client = &self.client;
+        self.limited(async move {
+            let mut answer = pin!(client.request_stream(request).await?);
+            let read = answer.read_to_end(text).await;
+            read.map(drop).map_err(|error| kube::Error::Service(Box::new(error)))
+        })
+        .await
     }
 
     /// Sends a request and waits for the answer to begin.

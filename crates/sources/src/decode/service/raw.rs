@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use crate::decode::field::Field;
+use crate::decode::field::{Field, objects};
 use crate::decode::metadata::Metadata;
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -76,3 +76,5 @@ pub(super) struct Ingress {
     pub(super) ip: Field<String>,
     pub(super) ip_mode: Field<String>,
 }
+
+objects!(RawService, Spec, RawPort, AffinityConfig, ClientIp, Status, LoadBalancer, Ingress);
