@@ -103,7 +103,16 @@ pub(crate) fn build(arguments: &[&str]) -> Result<Vec<Executable>> {
 
 /// Builds one binary and returns its path.
 pub(crate) fn build_binary(package: &str, binary: &str) -> Result<PathBuf> {
-    build(&["build", "--package", package, "--bin", binary])?
+    built_binary(&["build", "--package", package, "--bin", binary], package, binary)
+}
+
+/// The same as it is delivered: optimised.
+pub(crate) fn build_release_binary(package: &str, binary: &str) -> Result<PathBuf> {
+    built_binary(&["build", "--release", "--package", package, "--bin", binary], package, binary)
+}
+
+fn built_binary(arguments: &[&str], package: &str, binary: &str) -> Result<PathBuf> {
+    build(arguments)?
         .into_iter()
         .find(|built| built.name == binary)
         .map(|built| built.file)

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the chores of this repository as one command each.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line program talks to its user")]
 
+mod bench;
 mod cargo;
 mod demo;
 mod equipment;
@@ -27,6 +28,8 @@ enum Command {
     Lab(demo::LabArguments),
     /// Check format and lints, run every test, and say what was skipped and why.
     Test(test::Arguments),
+    /// Measure kube-ipvs in the lab's guest, beside other programs, and print tables; takes an hour or more.
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Lab(arguments) => demo::lab(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

@@ -23,7 +23,7 @@ pub(crate) const KUBE_IPVS: &str = env!("CARGO_BIN_EXE_kube-ipvs");
 pub(crate) const PODS: [&str; 4] = ["pod-1", "pod-2", "pod-3", "pod-4"];
 
 /// When a test gives up waiting.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Two nodes, their pods, and a host outside.
 pub(crate) struct Testbed {

@@ -1,0 +1,130 @@
+//! From nothing to a node that serves, and the same once more.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::Size;
+use crate::loaders::State;
+use crate::node::{Node, Setting, Start};
+use crate::table::{self, median, ratio, seconds};
+use crate::{process, recording};
+
+/// Audits would disturb what is measured.
+const NO_AUDITS: [&str; 2] = ["--ipvs-sync-period", "1h"];
+
+/// What was measured of one size: every one a median.
+struct Measured {
+    cold: Duration,
+    sync: Duration,
+    restart: Duration,
+    discard: Duration,
+    replay: Duration,
+    peak_kib: u64,
+}
+
+pub(super) fn measure(setting: &Setting, sizes: &[Size]) -> Result<()> {
+    table::head(
+        "Start",
+        &[
+            "Services × endpoints",
+            "first sync",
+            "replay",
+            "ratio",
+            "ip -batch + ipset restore + ipvsadm -R",
+            "ratio",
+            "cold start",
+            "lists thrown away",
+            "(cold − lists) / first sync",
+            "restart",
+            "ratio",
+            "peak memory",
+        ],
+    );
+    for size in sizes {
+        measure_one(setting, *size)?;
+    }
+    Ok(())
+}
+
+fn measure_one(setting: &Setting, size: Size) -> Result<()> {
+    size.load(setting)?;
+    let recorded = recording::record(setting, "start", &NO_AUDITS)?;
+    let mut runs = Vec::new();
+    let mut loaders = None;
+    for run in 0..setting.runs {
+        let node = Node::new()?;
+        let (proxy, first) = node.start(setting, &NO_AUDITS)?;
+        let peak_kib = proxy.peak_kib()?;
+        proxy.stop()?;
+        let (proxy, second) = node.start(setting, &NO_AUDITS)?;
+        proxy.stop()?;
+        anyhow::ensure!(second.changes == 0, "a restart sent {} changes", second.changes);
+        if run == 0 {
+            loaders = Some(State::of(&node, setting, size.services)?.load()?);
+        }
+        drop(node);
+        let (discard, replay) = (time_discard(setting)?, recording::time_replay(&recorded)?);
+        runs.push(Run { first, second, discard, replay, peak_kib });
+    }
+    let measured = Measured::of(&runs).context("no runs")?;
+    let loaders = loaders.context("no runs")?;
+    let lists = measured.cold.saturating_sub(measured.discard);
+    table::row(&[
+        &size.to_string(),
+        &seconds(measured.sync),
+        &seconds(measured.replay),
+        &ratio(measured.sync, measured.replay),
+        &format!(
+            "{} + {} + {}",
+            seconds(loaders.addresses),
+            seconds(loaders.sets),
+            seconds(loaders.virtual_servers)
+        ),
+        &ratio(measured.sync, loaders.total()),
+        &seconds(measured.cold),
+        &seconds(measured.discard),
+        &ratio(lists, measured.sync),
+        &seconds(measured.restart),
+        &ratio(measured.restart, measured.sync),
+        &format!("{} MiB", measured.peak_kib / 1024),
+    ]);
+    Ok(())
+}
+
+/// One round of everything.
+struct Run {
+    first: Start,
+    second: Start,
+    discard: Duration,
+    replay: Duration,
+    peak_kib: u64,
+}
+
+// === impl Measured ===
+
+impl Measured {
+    fn of(runs: &[Run]) -> Option<Measured> {
+        let of = |value: fn(&Run) -> Duration| median(runs.iter().map(value).collect());
+        Some(Measured {
+            cold: of(|run| run.first.cold)?,
+            sync: of(|run| run.first.sync)?,
+            restart: of(|run| run.second.sync)?,
+            discard: of(|run| run.discard)?,
+            replay: of(|run| run.replay)?,
+            peak_kib: median(runs.iter().map(|run| run.peak_kib).collect())?,
+        })
+    }
+}
+
+/// How long the server needs to send its lists to a client that throws them away.
+fn time_discard(setting: &Setting) -> Result<Duration> {
+    let node = Node::new()?;
+    let (this, report) = (std::env::current_exe()?, setting.file("discard"));
+    let script = format!("{} discard {} > {}", this.display(), setting.api, report.display());
+    process::time_in(&node.namespace, &["sh", "-c", &script], None)?;
+    let report = fs::read_to_string(report)?;
+    let milliseconds = report.split_whitespace().next().context("nothing was reported")?;
+    Ok(Duration::from_millis(milliseconds.parse()?))
+}
