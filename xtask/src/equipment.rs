@@ -63,6 +63,16 @@ impl Equipment {
     }
 }
 
+/// Installs what counts instructions. If that fails, the tests that need it say that it is missing.
+pub(crate) fn install_counter() {
+    let is_there = process::status(process::command("valgrind").arg("--version").stdout(Stdio::null()));
+    if !is_there.is_ok_and(|status| status.success())
+        && let Err(error) = install(&["valgrind".to_owned()])
+    {
+        progress::step(&format!("instructions cannot be counted: {error:#}"));
+    }
+}
+
 fn missing_packages(lab: &Path, options: &[&str]) -> Result<Vec<String>> {
     let mut packages = Vec::new();
     process::lines(process::command(lab).arg("missing-packages").args(options), |line| {

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::cargo::{self, Executable};
-use crate::equipment::{Equipment, Place};
+use crate::equipment::{self, Equipment, Place};
 use crate::{process, progress};
 use report::{Report, Tier};
 use scoreboard::Scoreboard;
@@ -40,6 +40,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
     progress::step("run the tests that need no lab");
     report.add(tier::on_this_machine("unit and golden", &host)?);
+    if !host.is_empty() {
+        progress::step("count instructions");
+        equipment::install_counter();
+        report.add(tier::cost(host)?);
+    }
     if arguments.only.is_none() {
         progress::step("run the examples in the documentation");
         report.add(tier::documentation()?);

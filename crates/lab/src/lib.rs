@@ -6,12 +6,14 @@
 //! * [`traffic`] has servers that name themselves and clients that say who answered, over TCP, UDP and SCTP.
 //! * [`program`] runs the program under test on a node.
 //! * [`apiserver`] is a small API server in this process, with faults on demand.
+//! * [`count`] counts the instructions that something takes.
 //! * [`packages`] knows which Debian packages hold the programs that the lab calls.
 //!
 //! Nothing here is used by the proxy itself.
 
 pub mod apiserver;
 pub mod cluster;
+pub mod count;
 mod error;
 pub mod guest;
 pub mod namespace;

@@ -27,11 +27,29 @@ const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "4");
 /// Where the guest sees the folder it shares with this machine.
 const GUEST_SHARE: &str = "/run/lab";
 
+/// The convention: tests that count instructions, see `lab::count`, are in modules of this name.
+const COST: &str = "cost::";
+
 /// The tests that need no lab. Those that need root say so and are counted as skipped where it is missing.
 pub(super) fn on_this_machine(name: &'static str, executables: &[Executable]) -> Result<Tier> {
+    here(name, executables, &format!("--skip {COST}"))
+}
+
+/// The tests that count instructions, which say so and are counted as skipped where nothing can count.
+pub(super) fn cost(executables: Vec<Executable>) -> Result<Tier> {
+    let mut counting = Vec::new();
+    for executable in executables {
+        if !tests(&executable, &[COST])?.is_empty() {
+            counting.push(executable);
+        }
+    }
+    here("cost in instructions", &counting, COST)
+}
+
+fn here(name: &'static str, executables: &[Executable], arguments: &str) -> Result<Tier> {
     let folder = cargo::fresh_folder("host")?;
     let mut shell = process::command("sh");
-    shell.args(["-c", &script(executables)]).env(SKIPPED, folder.join("skipped"));
+    shell.args(["-c", &script(executables, arguments)]).env(SKIPPED, folder.join("skipped"));
     let tier = follow(Reader::new(name), &mut shell, executables)?;
     complete(tier, &folder)
 }
@@ -39,7 +57,7 @@ pub(super) fn on_this_machine(name: &'static str, executables: &[Executable]) ->
 /// The tests that need IPVS: there is no excuse, a need that is not met is a failure.
 pub(super) fn in_lab(equipment: &Equipment, executables: &[Executable]) -> Result<Tier> {
     let folder = cargo::fresh_folder("lab")?;
-    let script = script(executables);
+    let script = script(executables, "");
     let share = folder.to_string_lossy();
     let limit = (TIME_LIMIT * u32::try_from(executables.len()).unwrap_or(1)).to_string();
     let options = ["--share", &share, "--time-limit", &limit, "--memory", "3072"];
@@ -70,14 +88,20 @@ pub(super) fn documentation() -> Result<Tier> {
 pub(super) fn skipped(name: &'static str, executables: &[Executable], reason: &str) -> Result<Tier> {
     let mut tier = Tier::new(name);
     for executable in executables {
-        let mut list = process::command(&executable.file);
-        process::lines(list.args(["--list", "--format", "terse"]), |line| {
-            if let Some(test) = line.strip_suffix(": test") {
-                tier.skipped.push(format!("{}::{test}: {reason}", executable.label()));
-            }
-        })?;
+        let tests = tests(executable, &[])?.into_iter();
+        tier.skipped.extend(tests.map(|test| format!("{}::{test}: {reason}", executable.label())));
     }
     Ok(tier)
+}
+
+/// The names of the tests in an executable that the filter selects.
+fn tests(executable: &Executable, filter: &[&str]) -> Result<Vec<String>> {
+    let mut list = process::command(&executable.file);
+    let mut tests = Vec::new();
+    process::lines(list.args(["--list", "--format", "terse"]).args(filter), |line| {
+        tests.extend(line.strip_suffix(": test").map(str::to_owned));
+    })?;
+    Ok(tests)
 }
 
 /// Runs the script and shows each executable's account when it ends, with its output if a test failed.
@@ -129,12 +153,12 @@ fn complete(mut tier: Tier, folder: &Path) -> Result<Tier> {
 }
 
 /// A shell script that runs the executables one after another, each in its package's folder and told so, as cargo does.
-fn script(executables: &[Executable]) -> String {
+fn script(executables: &[Executable], arguments: &str) -> String {
     let mut script = "exec 2>&1\n".to_owned();
     for executable in executables {
         let (folder, file) = (executable.package.display(), executable.file.display());
         script.push_str(&format!(
-            "echo '{BEGIN}{}'; cd '{folder}' && CARGO_MANIFEST_DIR='{folder}' timeout {TIME_LIMIT} '{file}'; echo \"{END}$?\"\n",
+            "echo '{BEGIN}{}'; cd '{folder}' && CARGO_MANIFEST_DIR='{folder}' timeout {TIME_LIMIT} '{file}' {arguments}; echo \"{END}$?\"\n",
             executable.label()
         ));
     }

@@ -8,6 +8,7 @@ use super::{Decoded, Field, Outcome, Raw, RawNode, RawService, RawSlice, decode}
 use crate::show::show;
 
 mod addresses;
+mod cost;
 pub(crate) mod mutations;
 mod nodes;
 mod parsing;
