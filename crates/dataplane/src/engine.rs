@@ -220,17 +220,11 @@ impl<K: Kernel> Dataplane<K> {
         let (state, foreign) = self.own(observed, target);
         report.foreign = Some(foreign);
         let difference = Difference::between(&state, target.desired);
-        let operations = difference.operations();
-        report.differences = Differences::of(operations.clone());
-        if report.differences.count == 0 {
-            return;
+        report.differences = Differences::of(difference.operations());
+        for part in difference.split(target.urgent) {
+            let done = self.apply(part.operations(), now);
+            report.absorb(done);
         }
-        if !target.urgent.is_empty() {
-            let urgent = operations.clone().filter(|operation| is_urgent(operation, target.urgent));
-            report.absorb(self.apply(urgent, now));
-        }
-        let rest = operations.filter(|operation| !is_urgent(operation, target.urgent));
-        report.absorb(self.apply(rest, now));
     }
 
     /// The part of an observed state that is ours, without what is draining, and what else there is.
@@ -386,18 +380,6 @@ fn unserved(
         }
     }
     unserved
-}
-
-fn is_urgent(operation: &Operation, urgent: &State) -> bool {
-    match operation {
-        Operation::RemoveMember(member) if operation.phase() == Phase::NoMoreReset => {
-            member.virtual_server().is_some_and(|key| urgent.virtual_servers.contains_key(&key))
-        }
-        operation if operation.removes() => false,
-        Operation::AddMember(member) => urgent.members.contains(member),
-        Operation::BindAddress(address) => urgent.addresses.contains(address),
-        other => other.virtual_server().is_some_and(|key| urgent.virtual_servers.contains_key(key)),
-    }
 }
 
 /// The virtual server that a failure leaves without existence or with the wrong attributes.

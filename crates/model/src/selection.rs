@@ -1,7 +1,6 @@
 //! Which endpoints a node uses for a Service port. The rules are kube-proxy's
 //! (`pkg/proxy/topology.go` of Kubernetes 1.36), with ties decided where it leaves them to chance.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -47,6 +46,10 @@ pub struct Vantage<'a> {
 // === impl Candidate ===
 
 impl Candidate<'_> {
+    fn place(&self) -> (IpAddr, u16) {
+        (self.address, self.port)
+    }
+
     fn serves_while_terminating(&self) -> bool {
         self.endpoint.serving && self.endpoint.terminating
     }
@@ -97,26 +100,31 @@ fn merge<'a>(
     slices: impl Iterator<Item = &'a EndpointSlice>,
     node: &str,
 ) -> Vec<Candidate<'a>> {
-    let mut merged: BTreeMap<(IpAddr, u16), Candidate<'a>> = BTreeMap::new();
+    let mut merged: Vec<Candidate<'a>> = Vec::new();
     for slice in slices.filter(|slice| slice.family == family) {
         let matching = slice.ports.iter().filter(|p| p.name == port.name && p.protocol == port.protocol);
         for slice_port in matching {
             for endpoint in &slice.endpoints {
-                let candidate = Candidate {
+                merged.push(Candidate {
                     address: endpoint.address,
                     port: slice_port.port,
                     endpoint,
                     local: endpoint.topology.node.as_deref() == Some(node),
                     weight: slice.weight.as_ref(),
-                };
-                let key = (candidate.address, candidate.port);
-                if merged.get(&key).is_none_or(|known| known.rank() < candidate.rank()) {
-                    merged.insert(key, candidate);
-                }
+                });
             }
         }
     }
-    merged.into_values().collect()
+    // Of equals the first stays, unless another one ranks higher.
+    merged.sort_by_key(Candidate::place);
+    merged.dedup_by(|next, kept| {
+        let same = next.place() == kept.place();
+        if same && kept.rank() < next.rank() {
+            std::mem::swap(next, kept);
+        }
+        same
+    });
+    merged
 }
 
 /// Ready endpoints that the topology hints leave; without any, those that still serve while they terminate.

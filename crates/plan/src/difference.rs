@@ -71,6 +71,8 @@ pub struct Difference<'a> {
     added_members: Vec<&'a Member>,
     removed_members: Vec<&'a Member>,
     virtual_servers: Vec<Changed<'a>>,
+    /// Those of them that lose real servers.
+    reduced: Vec<Changed<'a>>,
     removed_virtual_servers: Vec<&'a VirtualServerKey>,
     added_addresses: Vec<&'a IpAddr>,
     removed_addresses: Vec<&'a IpAddr>,
@@ -118,20 +120,58 @@ fn find<'a>(server: &'a VirtualServer, wanted: &RealServer) -> Option<&'a RealSe
 impl<'a> Difference<'a> {
     /// Compares two states, each element once.
     pub fn between(before: &'a State, after: &'a State) -> Self {
-        let changed = after.virtual_servers.iter().filter_map(|(key, server)| {
+        let virtual_servers = after.virtual_servers.iter().filter_map(|(key, server)| {
             let before = before.virtual_servers.get(key).map(Arc::as_ref);
             let differs = before.is_none_or(|before| !has_equal_state(before, server));
             differs.then_some(Changed { key, before, after: server })
         });
+        let virtual_servers: Vec<Changed<'_>> = virtual_servers.collect();
         let is_gone = |key: &&VirtualServerKey| !after.virtual_servers.contains_key(key);
         Difference {
             added_members: after.members.difference(&before.members).collect(),
             removed_members: before.members.difference(&after.members).collect(),
-            virtual_servers: changed.collect(),
+            reduced: virtual_servers
+                .iter()
+                .filter(|changed| changed.gone().next().is_some())
+                .copied()
+                .collect(),
+            virtual_servers,
             removed_virtual_servers: before.virtual_servers.keys().filter(is_gone).collect(),
             added_addresses: after.addresses.difference(&before.addresses).collect(),
             removed_addresses: before.addresses.difference(&after.addresses).collect(),
         }
+    }
+
+    /// Parts it in what has to be done for `urgent` to be served, and the rest. What is removed is the rest's, but for
+    /// what resets connections.
+    pub fn split(self, urgent: &State) -> [Self; 2] {
+        let resets = |member: &Member| Operation::RemoveMember(*member).phase() == Phase::NoMoreReset;
+        let is_served = |key: &VirtualServerKey| urgent.virtual_servers.contains_key(key);
+        let lets_in =
+            |member: &Member| resets(member) && member.virtual_server().is_some_and(|key| is_served(&key));
+        let (added_members, other_added) =
+            self.added_members.into_iter().partition(|member| urgent.members.contains(*member));
+        let (removed_members, other_removed) =
+            self.removed_members.into_iter().partition(|member| lets_in(member));
+        let (virtual_servers, other_servers) =
+            self.virtual_servers.into_iter().partition(|changed| is_served(changed.key));
+        let (added_addresses, other_addresses) =
+            self.added_addresses.into_iter().partition(|address| urgent.addresses.contains(*address));
+        let first = Difference {
+            added_members,
+            removed_members,
+            virtual_servers,
+            added_addresses,
+            ..Difference::default()
+        };
+        let rest = Difference {
+            added_members: other_added,
+            removed_members: other_removed,
+            virtual_servers: other_servers,
+            added_addresses: other_addresses,
+            ..self
+        };
+        [first, rest]
     }
 
     /// The operations that lead from the one state to the other.
@@ -154,7 +194,7 @@ impl<'a> Difference<'a> {
             .chain(self.virtual_servers.iter().filter_map(Changed::itself))
             .chain(self.virtual_servers.iter().flat_map(Changed::present))
             .chain(remove(Phase::NoMoreReset))
-            .chain(self.virtual_servers.iter().flat_map(Changed::gone))
+            .chain(self.reduced.iter().flat_map(Changed::gone))
             .chain(add(Phase::KeepSource))
             .chain(self.added_addresses.iter().map(|address| Operation::BindAddress(**address)))
             .chain(self.removed_addresses.iter().map(|address| Operation::UnbindAddress(**address)))

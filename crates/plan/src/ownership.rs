@@ -24,43 +24,29 @@ pub struct Claimed {
 
 /// Takes from `observed` what is foreign. Elements that `desired` holds are never foreign: they are what
 /// this proxy would have made. A family that is not served is not looked at.
-pub fn claim(observed: State, desired: &State, options: &Options) -> Claimed {
-    let owned_addresses = owned_addresses(&observed.members);
-    let mut claimed = Claimed::default();
-    for (key, server) in observed.virtual_servers {
-        let wanted = desired.virtual_servers.contains_key(&key);
-        if !options.serves(Family::of(&key.address)) {
-            continue;
-        } else if wanted || (is_owned(&key, &observed.members, options) && !is_excluded(&key, options)) {
-            claimed.state.virtual_servers.insert(key, server);
-        } else {
-            claimed.foreign_virtual_servers.push(key);
-        }
+///
+/// Nearly always everything is ours, so what is foreign is taken out instead of the rest being put together.
+pub fn claim(mut observed: State, desired: &State, options: &Options) -> Claimed {
+    let members = &observed.members;
+    let is_foreign_server = |key: &VirtualServerKey| {
+        let wanted = desired.virtual_servers.contains_key(key);
+        !(wanted || (is_owned(key, members, options) && !is_excluded(key, options)))
+    };
+    let is_foreign_address = |address: &IpAddr| {
+        let bound = Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address));
+        !(desired.addresses.contains(address) || members.contains(&bound))
+    };
+    let is_served = |address: &IpAddr| options.serves(Family::of(address));
+    let out = |key: &VirtualServerKey| !is_served(&key.address) || is_foreign_server(key);
+    let servers = observed.virtual_servers.extract_if(.., |key, _| out(key));
+    let foreign_virtual_servers = servers.map(|(key, _)| key).filter(|key| is_served(&key.address)).collect();
+    let addresses =
+        observed.addresses.extract_if(.., |address| !is_served(address) || is_foreign_address(address));
+    let foreign_addresses = addresses.filter(is_served).collect();
+    if !Family::ALL.into_iter().all(|family| options.serves(family)) {
+        observed.members.retain(|member| options.serves(member.set.family));
     }
-    for address in observed.addresses {
-        if !options.serves(Family::of(&address)) {
-            continue;
-        } else if desired.addresses.contains(&address) || owned_addresses.contains(&address) {
-            claimed.state.addresses.insert(address);
-        } else {
-            claimed.foreign_addresses.push(address);
-        }
-    }
-    claimed.state.members = observed.members;
-    let is_served = |member: &Member| options.serves(member.set.family);
-    claimed.state.members.retain(is_served);
-    claimed
-}
-
-fn owned_addresses(members: &BTreeSet<Member>) -> BTreeSet<IpAddr> {
-    members
-        .iter()
-        .filter(|member| member.set.name == SetName::IpvsIps)
-        .filter_map(|member| match member.entry {
-            Entry::Ip(address) => Some(address),
-            _ => None,
-        })
-        .collect()
+    Claimed { state: observed, foreign_virtual_servers, foreign_addresses }
 }
 
 /// Whether a set names this address and port, or, for an address of this machine or of `kube-ipvs0`, this node port.
