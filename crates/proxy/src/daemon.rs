@@ -222,7 +222,10 @@ impl<K: Kernel> Daemon<K> {
         // What is planned is sent as a change: an observation alone would take what is to be removed for
         // somebody else's, if only the plan says that it was ours.
         let mut report = self.apply_planned(now);
+        let began = self::now();
         let audited = self.reconcile(now);
+        let ended = self::now();
+        self.pacer.audited(ended - began, ended);
         self.journal.audit(&audited);
         report.absorb(audited);
         self.answer_for(&report, Scope::Whole);

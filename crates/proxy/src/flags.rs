@@ -43,7 +43,9 @@ pub(crate) struct RunFlags {
     pub(crate) planning: PlanningFlags,
     #[command(flatten)]
     pub(crate) kernel: KernelFlags,
-    /// How often the whole kernel state is compared with the plan.
+    /// How often the whole kernel state is compared with the plan. From the default upwards it is the least time
+    /// between two comparisons: one that takes long is repeated only after 300 times as long, so that it does not
+    /// take more than a third of a percent of a processor, but at least every hour.
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
     pub(crate) ipvs_sync_period: Duration,
     /// The least time between two changes of the kernel; changes that come in between are joined.

@@ -13,6 +13,16 @@ const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// little.
 const LEAST_BETWEEN_AUDITS: Duration = Duration::from_secs(1);
 
+/// An audit asks the kernel for each virtual server by itself. It is repeated only after this many times what it took,
+/// so that a third of a percent of a processor is spent on audits, however much there is to compare.
+const REST: u32 = 300;
+
+/// But it is repeated after this time.
+const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
+
+/// Who asks for audits more often than this, which is the default, gets them whatever they cost.
+const LEAST_PERIOD_WITH_REST: Duration = Duration::from_secs(30);
+
 /// A longer time between two audits means nothing, and could not be added to a point in time.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
@@ -128,6 +138,14 @@ impl Pacer {
     /// The whole state has to be compared without waiting.
     pub(super) fn audit_now(&mut self) {
         self.audit_at_once = true;
+    }
+
+    /// An audit has ended at `now`. What fails or drifts is looked at without regard to this.
+    pub(super) fn audited(&mut self, took: Duration, now: Instant) {
+        if self.periods.audit >= LEAST_PERIOD_WITH_REST {
+            let rested = now + took.saturating_mul(REST).min(LONGEST_REST);
+            self.next_audit = self.next_audit.map(|due| due.max(rested));
+        }
     }
 
     /// Something was seen to be gone that should be there.

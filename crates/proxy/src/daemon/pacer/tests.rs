@@ -50,6 +50,33 @@ fn audits_come_in_their_period() {
 }
 
 #[test]
+fn a_long_audit_is_followed_by_a_long_rest() {
+    let (mut pacer, now) = settled();
+    let next = |pacer: &mut Pacer, took| {
+        assert_eq!(pacer.due(now + seconds(30)), Some(Work::Audit));
+        pacer.audited(took, now + seconds(30));
+        pacer.done(Scope::Whole, true, false, now + seconds(30));
+        let next = pacer.next(now).unwrap() - now;
+        pacer.audit_now();
+        next
+    };
+    assert_eq!(next(&mut pacer, Duration::from_millis(99)), seconds(60));
+    assert_eq!(next(&mut pacer, seconds(2)), seconds(630));
+    assert_eq!(next(&mut pacer, seconds(20)), seconds(3630));
+    // What goes wrong is not waited for.
+    pacer.done(Scope::Part, false, false, now + seconds(31));
+    pacer.audit_at_once = false;
+    assert_eq!(pacer.next(now), Some(now + seconds(32)));
+
+    let mut eager = Pacer::new(Periods { audit: seconds(10), ..PERIODS });
+    eager.start(None);
+    assert_eq!(eager.due(now), Some(Work::FirstSync));
+    assert_eq!(eager.due(now + seconds(10)), Some(Work::Audit));
+    eager.audited(seconds(2), now + seconds(10));
+    assert_eq!(eager.next(now), Some(now + seconds(20)));
+}
+
+#[test]
 fn a_failure_is_tried_again_soon_and_then_more_and_more_rarely() {
     let (mut pacer, mut now) = settled();
     pacer.done(Scope::Part, false, false, now);
