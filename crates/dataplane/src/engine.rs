@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use model::Family;
 use netlink::Errno;
 use plan::ownership;
+use plan::rules::{Ruleset, ruleset};
 use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
 
 use crate::Error;
@@ -56,6 +57,15 @@ pub struct Dataplane<K> {
     drains: Drains,
     rules: Rules,
     flows: Flows,
+    prepared: Option<Prepared>,
+}
+
+/// What was done before it was known what to serve, for the first reconciliation to go on from.
+#[derive(Debug)]
+struct Prepared {
+    report: Report,
+    /// The rules that stand.
+    rules: Vec<Ruleset>,
 }
 
 /// What is known of the UDP flows that conntrack remembers.
@@ -81,6 +91,7 @@ impl<K: Kernel> Dataplane<K> {
             drains: Drains::new(settings.drain_limit),
             rules: Rules::default(),
             flows: Flows::Unknown,
+            prepared: None,
         }
     }
 
@@ -112,18 +123,46 @@ impl<K: Kernel> Dataplane<K> {
         self.kernel.host_addresses()
     }
 
+    /// Does what can be done before it is known what to serve: settings, the interface, empty sets, and the rules,
+    /// unless there are others in our chains, which may serve traffic until the first reconciliation. What it did
+    /// is told by that one.
+    pub fn prepare(&mut self, options: &Options) {
+        let families: Vec<Family> = options.families.iter().copied().collect();
+        let mut report = Report::default();
+        self.build_foundations(&families, &mut report);
+        let mut rules = Vec::new();
+        for family in families {
+            let wanted = ruleset(family, options);
+            match self.rules.write_where_none_are(&mut self.kernel, &wanted) {
+                Ok(None) => continue,
+                Ok(Some(findings)) => report.repaired.extend(findings),
+                Err(error) => report.errors.push(error),
+            }
+            rules.push(wanted);
+        }
+        // What failed is tried again by the reconciliation.
+        if report.errors.is_empty() {
+            self.prepared = Some(Prepared { report, rules });
+        }
+    }
+
     /// Observes everything and changes what differs: at start, on every audit and after a failure. If all is
     /// as it should be, nothing is sent that changes anything.
     pub fn reconcile(&mut self, target: Target<'_>, now: Instant) -> Report {
-        let mut report = Report::default();
         let families: Vec<Family> = target.options.families.iter().copied().collect();
-        self.enforce_settings(&mut report);
-        match self.create_missing(&families) {
-            Ok(created) => report.repaired.extend(created),
-            Err(error) => report.errors.push(error),
-        }
+        let (mut report, standing) = match self.prepared.take() {
+            Some(Prepared { report, rules }) => (report, rules),
+            None => {
+                let mut report = Report::default();
+                self.build_foundations(&families, &mut report);
+                (report, Vec::new())
+            }
+        };
         for family in families.iter().copied() {
-            self.rules.enforce(&mut self.kernel, family, target.options, &mut report);
+            let wanted = ruleset(family, target.options);
+            if !standing.contains(&wanted) {
+                self.rules.enforce(&mut self.kernel, &wanted, &mut report);
+            }
         }
         match self.kernel.observe(&families) {
             Ok(observed) => self.approach(observed, target, now, &mut report),
@@ -186,6 +225,15 @@ impl<K: Kernel> Dataplane<K> {
         let (state, foreign) = self.own(observed, target);
         let operations = Difference::between(&state, target.desired).operations().collect();
         Ok(Comparison { preparations, operations, foreign })
+    }
+
+    /// Settings, the interface and the sets.
+    fn build_foundations(&mut self, families: &[Family], report: &mut Report) {
+        self.enforce_settings(report);
+        match self.create_missing(families) {
+            Ok(created) => report.repaired.extend(created),
+            Err(error) => report.errors.push(error),
+        }
     }
 
     fn create_missing(&mut self, families: &[Family]) -> Result<Vec<String>, Error> {

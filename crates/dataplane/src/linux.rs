@@ -15,6 +15,7 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 
 use model::{Family, PerFamily};
 use netlink::conntrack::Conntrack;
@@ -213,13 +214,19 @@ impl Kernel for Linux {
 
 /// Which families this node can serve: those whose rules can be read, and whose addresses the kernel has.
 pub fn supported_families() -> PerFamily<Result<(), Error>> {
-    let v6 = if Path::new("/proc/net/if_inet6").exists() {
-        programs::save(Family::V6).map(drop)
-    } else {
+    let v6 = || {
+        if Path::new("/proc/net/if_inet6").exists() {
+            return programs::save(Family::V6).map(drop);
+        }
         let source = io::Error::new(io::ErrorKind::Unsupported, "this kernel or namespace has no IPv6");
         Err(Error::Program { program: "ip6tables-save", source })
     };
-    PerFamily { v4: programs::save(Family::V4).map(drop), v6 }
+    // At the same time: this is a good part of what a start takes.
+    thread::scope(|scope| {
+        let v6 = scope.spawn(v6);
+        let v4 = programs::save(Family::V4).map(drop);
+        PerFamily { v4, v6: v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) }
+    })
 }
 
 /// Whether packets of bridges pass iptables here (`br_netfilter` is loaded).

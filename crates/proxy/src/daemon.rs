@@ -100,6 +100,8 @@ impl<K: Kernel> Daemon<K> {
         stop: impl Future<Output = &'static str>,
     ) -> anyhow::Result<&'static str> {
         let mut stop = pin!(stop);
+        // While the lists are on their way.
+        self.dataplane.prepare(self.planner.options());
         loop {
             let wake = self.pacer.next(now());
             tokio::select! {

@@ -3,7 +3,7 @@
 use model::{Family, PerFamily};
 use plan::Options;
 use plan::rules::repair::{Repair, repair};
-use plan::rules::ruleset;
+use plan::rules::{Ruleset, ruleset};
 
 use crate::report::Report;
 use crate::{Error, Kernel};
@@ -19,38 +19,44 @@ pub(super) struct Rules {
 // === impl Rules ===
 
 impl Rules {
-    /// Reads the rules of `family` and writes what is missing or different.
-    pub(super) fn enforce(
-        &mut self,
-        kernel: &mut impl Kernel,
-        family: Family,
-        options: &Options,
-        report: &mut Report,
-    ) {
-        match self.mend(kernel, family, options) {
+    /// Reads the rules of a family and writes what is missing or different.
+    pub(super) fn enforce(&mut self, kernel: &mut impl Kernel, wanted: &Ruleset, report: &mut Report) {
+        let mended = kernel.saved_rules(wanted.family).and_then(|saved| self.mend(kernel, wanted, &saved));
+        match mended {
             Ok(findings) => report.repaired.extend(findings),
             Err(error) => report.errors.push(error),
         }
     }
 
+    /// The same if there are no rules in chains named like ours, or if they are as they should be; none if there
+    /// are others.
+    pub(super) fn write_where_none_are(
+        &mut self,
+        kernel: &mut impl Kernel,
+        wanted: &Ruleset,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let saved = kernel.saved_rules(wanted.family)?;
+        let has_others = !own_lines(&saved).is_empty() && repair(wanted, &saved).is_some();
+        if has_others { Ok(None) } else { self.mend(kernel, wanted, &saved).map(Some) }
+    }
+
     fn mend(
         &mut self,
         kernel: &mut impl Kernel,
-        family: Family,
-        options: &Options,
+        wanted: &Ruleset,
+        saved: &str,
     ) -> Result<Vec<String>, Error> {
-        let expected = ruleset(family, options);
-        let saved = kernel.saved_rules(family)?;
-        let Some(needed) = repair(&expected, &saved) else {
+        let family = wanted.family;
+        let Some(needed) = repair(wanted, saved) else {
             return Ok(Vec::new());
         };
         let remembered = self.own_words.get(family);
-        if remembered.as_ref().is_some_and(|words| *words == own_lines(&saved)) {
+        if remembered.as_ref().is_some_and(|words| *words == own_lines(saved)) {
             return Ok(Vec::new());
         }
         kernel.restore_rules(family, &needed.input)?;
         let written = kernel.saved_rules(family)?;
-        *self.own_words.get_mut(family) = repair(&expected, &written).map(|_| own_lines(&written));
+        *self.own_words.get_mut(family) = repair(wanted, &written).map(|_| own_lines(&written));
         Ok(named(family, needed))
     }
 }

@@ -341,6 +341,41 @@ fn flushed_rules_are_written_again_once() {
 }
 
 #[test]
+fn what_was_prepared_is_not_done_again_and_told_by_the_first_reconciliation() {
+    let mut dataplane = dataplane();
+    dataplane.prepare(&options());
+    assert_eq!(dataplane.kernel().restores, 1);
+    assert!(dataplane.kernel_mut().take_log().contains("create interface kube-ipvs0"));
+    let report = reconcile(&mut dataplane, &State::default());
+    assert!(report.is_complete() && report.repaired.contains(&"interface kube-ipvs0 created".to_owned()));
+    assert_eq!((dataplane.kernel().restores, dataplane.kernel_mut().take_log()), (1, String::new()));
+    // Only once: later ones look at everything again.
+    dataplane.kernel_mut().set_rules(Family::V4, "");
+    assert!(!reconcile(&mut dataplane, &State::default()).repaired.is_empty());
+}
+
+#[test]
+fn rules_that_may_serve_traffic_stand_until_there_is_something_in_their_place() {
+    let mut dataplane = dataplane();
+    dataplane.kernel_mut().set_rules(
+        Family::V4,
+        "*nat\n:KUBE-SERVICES - [0:0]\n-A KUBE-SERVICES -d 10.96.0.1/32 -j ACCEPT\nCOMMIT\n",
+    );
+    dataplane.prepare(&options());
+    assert_eq!(dataplane.kernel().restores, 0);
+    reconcile(&mut dataplane, &State::default());
+    assert_eq!(dataplane.kernel().restores, 1);
+}
+
+#[test]
+fn rules_are_written_again_if_others_are_wanted_than_were_prepared() {
+    let mut dataplane = dataplane();
+    dataplane.prepare(&Options { masquerade_all: true, ..options() });
+    reconcile(&mut dataplane, &State::default());
+    assert_eq!(dataplane.kernel().restores, 2);
+}
+
+#[test]
 fn a_sysctl_that_cannot_be_set_is_an_error_only_if_traffic_needs_it() {
     let sysctl = |name, needed| Sysctl { name, value: "1".to_owned(), needed };
     let sysctls = vec![sysctl("net/needed", true), sysctl("net/wished", false)];
