@@ -2,9 +2,11 @@
 
 mod addresses;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Protocol, Service};
 

@@ -3,10 +3,11 @@
 mod contribution;
 mod shares;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use model::{Family, ObjectKey, PerFamily};
 use smallvec::SmallVec;
 

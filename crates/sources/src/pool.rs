@@ -1,10 +1,10 @@
 //! Values that many objects have in common, each kept once.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use hashbrown::HashSet;
 use model::{EndpointSlice, Service, Topology};
 
 use crate::decode::Object;

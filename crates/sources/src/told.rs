@@ -1,9 +1,9 @@
 //! What a source has told already, so that it can tell what is new and what is gone.
 
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::num::NonZeroU64;
 
+use hashbrown::HashMap;
 use model::{Change, Kind, ObjectKey, Problem};
 
 use crate::decode::{self, Decoded, Object, Outcome};

@@ -1,7 +1,9 @@
 //! Elements that several Services may hold at once.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hash;
+
+use hashbrown::HashMap;
 
 /// The elements that Services hold, each once, and how many hold them.
 #[derive(Debug)]
