@@ -60,12 +60,18 @@ pub struct Dataplane<K> {
     prepared: Option<Prepared>,
 }
 
+/// An observation that is older than this is not relied upon.
+const LONGEST_RELIED_UPON: Duration = Duration::from_secs(30);
+
 /// What was done before it was known what to serve, for the first reconciliation to go on from.
 #[derive(Debug)]
 struct Prepared {
     report: Report,
     /// The rules that stand.
     rules: Vec<Ruleset>,
+    /// What the kernel held then.
+    observed: Observed,
+    at: Instant,
 }
 
 /// What is known of the UDP flows that conntrack remembers.
@@ -124,14 +130,14 @@ impl<K: Kernel> Dataplane<K> {
     }
 
     /// Does what can be done before it is known what to serve: settings, the interface, empty sets, and the rules,
-    /// unless there are others in our chains, which may serve traffic until the first reconciliation. What it did
-    /// is told by that one.
-    pub fn prepare(&mut self, options: &Options) {
+    /// unless there are others in our chains, which may serve traffic until the first reconciliation. Observes what
+    /// is there, which takes most of the time where a predecessor ran. What was done is told by the reconciliation.
+    pub fn prepare(&mut self, options: &Options, now: Instant) {
         let families: Vec<Family> = options.families.iter().copied().collect();
         let mut report = Report::default();
         self.build_foundations(&families, &mut report);
         let mut rules = Vec::new();
-        for family in families {
+        for family in families.iter().copied() {
             let wanted = ruleset(family, options);
             match self.rules.write_where_none_are(&mut self.kernel, &wanted) {
                 Ok(None) => continue,
@@ -141,8 +147,8 @@ impl<K: Kernel> Dataplane<K> {
             rules.push(wanted);
         }
         // What failed is tried again by the reconciliation.
-        if report.errors.is_empty() {
-            self.prepared = Some(Prepared { report, rules });
+        if let (true, Ok(observed)) = (report.errors.is_empty(), self.kernel.observe(&families)) {
+            self.prepared = Some(Prepared { report, rules, observed, at: now });
         }
     }
 
@@ -150,12 +156,14 @@ impl<K: Kernel> Dataplane<K> {
     /// as it should be, nothing is sent that changes anything.
     pub fn reconcile(&mut self, target: Target<'_>, now: Instant) -> Report {
         let families: Vec<Family> = target.options.families.iter().copied().collect();
-        let (mut report, standing) = match self.prepared.take() {
-            Some(Prepared { report, rules }) => (report, rules),
+        let prepared = self.prepared.take();
+        let prepared = prepared.filter(|prepared| now.duration_since(prepared.at) <= LONGEST_RELIED_UPON);
+        let (mut report, standing, observed) = match prepared {
+            Some(Prepared { report, rules, observed, .. }) => (report, rules, Some(observed)),
             None => {
                 let mut report = Report::default();
                 self.build_foundations(&families, &mut report);
-                (report, Vec::new())
+                (report, Vec::new(), None)
             }
         };
         for family in families.iter().copied() {
@@ -164,7 +172,7 @@ impl<K: Kernel> Dataplane<K> {
                 self.rules.enforce(&mut self.kernel, &wanted, &mut report);
             }
         }
-        match self.kernel.observe(&families) {
+        match observed.map_or_else(|| self.kernel.observe(&families), Ok) {
             Ok(observed) => self.approach(observed, target, now, &mut report),
             Err(error) => report.errors.push(error),
         }

@@ -101,7 +101,7 @@ impl<K: Kernel> Daemon<K> {
     ) -> anyhow::Result<&'static str> {
         let mut stop = pin!(stop);
         // While the lists are on their way.
-        self.dataplane.prepare(self.planner.options());
+        self.dataplane.prepare(self.planner.options(), now());
         loop {
             let wake = self.pacer.next(now());
             tokio::select! {

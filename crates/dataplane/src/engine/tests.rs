@@ -343,7 +343,7 @@ fn flushed_rules_are_written_again_once() {
 #[test]
 fn what_was_prepared_is_not_done_again_and_told_by_the_first_reconciliation() {
     let mut dataplane = dataplane();
-    dataplane.prepare(&options());
+    dataplane.prepare(&options(), Instant::now());
     assert_eq!(dataplane.kernel().restores, 1);
     assert!(dataplane.kernel_mut().take_log().contains("create interface kube-ipvs0"));
     let report = reconcile(&mut dataplane, &State::default());
@@ -361,7 +361,7 @@ fn rules_that_may_serve_traffic_stand_until_there_is_something_in_their_place() 
         Family::V4,
         "*nat\n:KUBE-SERVICES - [0:0]\n-A KUBE-SERVICES -d 10.96.0.1/32 -j ACCEPT\nCOMMIT\n",
     );
-    dataplane.prepare(&options());
+    dataplane.prepare(&options(), Instant::now());
     assert_eq!(dataplane.kernel().restores, 0);
     reconcile(&mut dataplane, &State::default());
     assert_eq!(dataplane.kernel().restores, 1);
@@ -370,9 +370,28 @@ fn rules_that_may_serve_traffic_stand_until_there_is_something_in_their_place() 
 #[test]
 fn rules_are_written_again_if_others_are_wanted_than_were_prepared() {
     let mut dataplane = dataplane();
-    dataplane.prepare(&Options { masquerade_all: true, ..options() });
+    dataplane.prepare(&Options { masquerade_all: true, ..options() }, Instant::now());
     reconcile(&mut dataplane, &State::default());
     assert_eq!(dataplane.kernel().restores, 2);
+}
+
+#[test]
+fn an_observation_is_relied_upon_for_a_while() {
+    let left = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
+    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*2"]);
+    for (age, operations) in [(30, 1), (31, 2)] {
+        let mut dataplane = settled(&left);
+        let began = Instant::now();
+        dataplane.prepare(&options(), began);
+        // Somebody takes an address away meanwhile.
+        dataplane.kernel_mut().state.addresses.clear();
+        let target = Target { desired: &desired, urgent: &State::default(), options: &options() };
+        let report = dataplane.reconcile(target, began + Duration::from_secs(age));
+        assert_eq!(report.differences.count, operations, "after {age} s");
+        // What was missed is seen by the next one.
+        reconcile(&mut dataplane, &desired);
+        assert_eq!(dataplane.kernel().state, desired);
+    }
 }
 
 #[test]
