@@ -67,14 +67,46 @@ impl Planner {
 
     /// Plans every Service again, for a change of the node or of the options.
     pub fn rebuild(&mut self, cluster: &Cluster) -> Update {
-        self.plan_everything(cluster, Step::default())
+        let planned = self.desired.services();
+        let gone: BTreeSet<ObjectKey> =
+            planned.filter(|key| cluster.service(key).is_none()).cloned().collect();
+        let present = cluster.services().map(|service| &service.key);
+        self.plan(cluster, gone.iter().chain(present), Step::default())
     }
 
-    /// Plans every Service while it is unknown what the kernel holds: the update has no operations, since they
-    /// are found by observing. `host_addresses` are those of [`Planner::set_host_addresses`].
-    pub fn start(&mut self, cluster: &Cluster, host_addresses: BTreeSet<IpAddr>) -> Update {
-        self.options.host_addresses = host_addresses;
-        self.plan_everything(cluster, Step::from_nowhere())
+    /// Plans some Services before [`Planner::start`], which then has less to do, and says nothing of it yet: more
+    /// may come that belongs to them.
+    pub fn plan_ahead<'a>(&mut self, cluster: &Cluster, keys: impl IntoIterator<Item = &'a ObjectKey>) {
+        let keys: BTreeSet<&ObjectKey> = keys.into_iter().collect();
+        self.plan(cluster, keys, Step::from_nowhere());
+    }
+
+    /// Forgets what was planned ahead, since something changed that everything depends on.
+    pub fn forget(&mut self) {
+        self.desired = Desired::default();
+        self.without_local_endpoint.clear();
+    }
+
+    /// Plans what has not been planned ahead, while it is unknown what the kernel holds. The update tells of
+    /// everything but has no operations, since they are found by observing. `touched` are the Services that have
+    /// changed since they were planned ahead, `host_addresses` those of [`Planner::set_host_addresses`].
+    pub fn start(
+        &mut self,
+        cluster: &Cluster,
+        touched: &BTreeSet<ObjectKey>,
+        host_addresses: BTreeSet<IpAddr>,
+    ) -> Update {
+        if self.options.host_addresses != host_addresses {
+            self.options.host_addresses = host_addresses;
+            self.forget();
+        }
+        let planned = self.desired.services().filter(|key| cluster.service(key).is_none());
+        let gone: Vec<ObjectKey> = planned.cloned().collect();
+        let unplanned =
+            cluster.services().filter(|service| self.desired.contribution(&service.key).is_none());
+        let unplanned: Vec<ObjectKey> = unplanned.map(|service| service.key.clone()).collect();
+        self.plan_ahead(cluster, touched.iter().chain(&gone).chain(&unplanned));
+        self.everything()
     }
 
     /// Notes that the kernel lacks `scheduler` and plans every Service again, if that is news.
@@ -142,12 +174,22 @@ impl Planner {
         }
     }
 
-    fn plan_everything(&mut self, cluster: &Cluster, step: Step) -> Update {
-        let planned = self.desired.services();
-        let gone: BTreeSet<ObjectKey> =
-            planned.filter(|key| cluster.service(key).is_none()).cloned().collect();
-        let present = cluster.services().map(|service| &service.key);
-        self.plan(cluster, gone.iter().chain(present), step)
+    /// What there is to tell of all that is planned.
+    fn everything(&self) -> Update {
+        let mut update =
+            Update { conflicts: self.desired.end(Step::from_nowhere()).conflicts, ..Update::default() };
+        let keys: BTreeSet<&ObjectKey> = self.desired.services().collect();
+        for (key, contribution) in
+            keys.into_iter().filter_map(|key| Some((key, self.desired.contribution(key)?)))
+        {
+            if !contribution.warnings.is_empty() {
+                update.warnings.push((key.clone(), contribution.warnings.to_vec()));
+            }
+            if contribution.health_check.is_some() {
+                update.health_checks.push((key.clone(), contribution.health_check));
+            }
+        }
+        update
     }
 
     /// Plans Services again, each once, and ends the step.

@@ -102,6 +102,10 @@ impl<K: Kernel> Daemon<K> {
         let mut stop = pin!(stop);
         // While the lists are on their way.
         self.dataplane.prepare(self.planner.options(), now());
+        if let Ok(addresses) = self.dataplane.host_addresses() {
+            // To plan ahead with. The first sync reads them again, and says so if it cannot.
+            self.planner.set_host_addresses(&self.cluster, addresses);
+        }
         loop {
             let wake = self.pacer.next(now());
             tokio::select! {
@@ -133,10 +137,11 @@ impl<K: Kernel> Daemon<K> {
     fn take(&mut self, change: Change) {
         match self.cluster.apply(change) {
             Effect::Nothing => return,
-            // The first sync plans all of them.
-            Effect::Services(keys) if self.pacer.has_synced() => self.touched.extend(keys),
+            Effect::Services(keys) if self.cluster.has_synced(Kind::Service) => self.touched.extend(keys),
+            // Without their endpoints it is too early to plan them.
             Effect::Services(_) => {}
-            Effect::Everything => self.replan = true,
+            Effect::Everything if self.pacer.has_synced() => self.replan = true,
+            Effect::Everything => self.planner.forget(),
             Effect::Synced(kind) => {
                 info!(%kind, "first list received");
                 if self.cluster.is_synced() {
@@ -181,8 +186,11 @@ impl<K: Kernel> Daemon<K> {
         self.outlets.health.requested();
     }
 
-    /// Does what is due.
+    /// Does what is due; before that, what can be done before it is.
     fn work(&mut self, now: Instant) {
+        if !self.pacer.has_synced() {
+            self.planner.plan_ahead(&self.cluster, &std::mem::take(&mut self.touched));
+        }
         while let Some(work) = self.pacer.due(now) {
             match work {
                 Work::FirstSync => self.first_sync(now),
@@ -260,8 +268,8 @@ impl<K: Kernel> Daemon<K> {
     fn plan_at_first(&mut self) -> Result<(), dataplane::Error> {
         let addresses = self.dataplane.host_addresses()?;
         self.look_at_host = false;
-        self.replan = false;
-        let update = self.planner.start(&self.cluster, addresses);
+        let touched = std::mem::take(&mut self.touched);
+        let update = self.planner.start(&self.cluster, &touched, addresses);
         self.tell(update, &mut Planned::default());
         self.outlets.listen(&self.cluster, self.planner.options());
         Ok(())

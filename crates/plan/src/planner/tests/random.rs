@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use model::Node;
+use model::{Effect, Node};
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
@@ -246,21 +246,40 @@ proptest! {
         prop_assert_eq!(told, fresh);
     }
 
-    /// A start ends where planning step by step ends, says the same of it, and leaves the kernel to be observed.
+    /// A start ends where planning from nothing ends, says the same of it, and leaves the kernel to be observed;
+    /// whatever was planned ahead.
     #[test]
     fn a_start_plans_everything_without_operations(
         words in select(&OPTIONS),
-        changes in prop::collection::vec(any_change(), 1..30),
-        hosts in subsequence(HOSTS.to_vec(), 0..4)
+        changes in prop::collection::vec((any_change(), any::<bool>()), 1..30),
+        hosts in subsequence(HOSTS.to_vec(), 0..4),
+        hosts_are_known in any::<bool>()
     ) {
         let hosts: BTreeSet<IpAddr> = hosts.iter().map(|host| host.parse().unwrap()).collect();
         let options = Options { host_addresses: hosts.clone(), ..options(words) };
+        let known = if hosts_are_known { hosts.clone() } else { BTreeSet::new() };
+        let mut started = Planner::new(Options { host_addresses: known, ..options.clone() });
         let mut cluster = Cluster::new(HERE);
-        step(&mut Planner::new(options.clone()), &mut cluster, changes);
-        let mut rebuilt = Planner::new(options.clone());
+        let mut touched = BTreeSet::new();
+        for (change, ahead) in changes {
+            match cluster.apply(change) {
+                Effect::Services(keys) => touched.extend(keys),
+                Effect::Everything => started.forget(),
+                Effect::Nothing | Effect::Synced(_) | Effect::Problem(_) => {}
+            }
+            if ahead {
+                started.plan_ahead(&cluster, &std::mem::take(&mut touched));
+            }
+        }
+        let mut rebuilt = Planner::new(options);
         let expected = Update { operations: Vec::new(), ..rebuilt.rebuild(&cluster) };
-        let mut started = Planner::new(Options { host_addresses: BTreeSet::new(), ..options });
-        prop_assert_eq!(started.start(&cluster, hosts), expected);
+        prop_assert_eq!(started.start(&cluster, &touched, hosts), expected);
+        for (family, policy) in kinds() {
+            prop_assert_eq!(
+                started.without_local_endpoint(family, policy),
+                rebuilt.without_local_endpoint(family, policy)
+            );
+        }
         prop_assert_eq!(started.desired().state(), rebuilt.desired().state());
         prop_assert_eq!(started.rebuild(&cluster), Update::default());
     }

@@ -76,6 +76,17 @@ fn a_change_costs_the_same_among_many_services() {
     assert!(5 * many < 6 * few, "{few} instructions among 10 Services, {many} among 10000");
 }
 
+/// A Service whose changes come faster than they are applied is brought to where they end.
+#[test]
+fn changes_of_a_service_that_wait_together_are_one() {
+    let mut still = Still::synced(10);
+    for host in 3..=99 {
+        still.daemon.take(slice("web-7", &[1, 2, host]));
+    }
+    still.work();
+    assert_eq!(still.sent(), 1);
+}
+
 /// With connections that the change leaves to drain, and others that drain already.
 #[test]
 fn a_removal_costs_the_same_among_many_that_drain() {
