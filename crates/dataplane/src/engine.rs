@@ -1,13 +1,13 @@
 //! The engine: brings a kernel from what it holds to what is planned, and keeps it there.
 
 mod rules;
+mod sending;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use model::Family;
-use netlink::Errno;
 use plan::ownership;
 use plan::rules::{Ruleset, ruleset};
 use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
@@ -15,14 +15,12 @@ use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
 use crate::Error;
 use crate::drain::Drains;
 use crate::flows::{self, Stale};
-use crate::kernel::{Applied, Failure, Kernel, Observed};
+use crate::kernel::{Kernel, Observed};
 use crate::report::{Comparison, Differences, Foreign, Report};
 use crate::sysctl::{Sysctl, Sysctls};
 
 use self::rules::Rules;
-
-/// How many operations are handed to the kernel at once. More would only take more memory.
-const MOST_AT_ONCE: usize = 4096;
+use self::sending::unserved;
 
 /// What does not change while the engine runs.
 #[derive(Clone, Debug)]
@@ -296,58 +294,6 @@ impl<K: Kernel> Dataplane<K> {
         (claimed.state, foreign)
     }
 
-    /// Sends operations as far as they do not turn into draining, a bounded number at a time. Gives the virtual
-    /// servers that were refused.
-    fn carry_out(
-        &mut self,
-        operations: impl Iterator<Item = Operation>,
-        now: Instant,
-        left: &mut BTreeSet<VirtualServerKey>,
-        report: &mut Report,
-    ) -> BTreeSet<VirtualServerKey> {
-        let mut broken = BTreeSet::new();
-        let mut waiting = Vec::new();
-        for operation in operations {
-            waiting.extend(self.with_draining(operation, now, left, report));
-            if waiting.len() >= MOST_AT_ONCE {
-                self.send(&waiting, &mut broken, report);
-                waiting.clear();
-            }
-        }
-        self.send(&waiting, &mut broken, report);
-        broken
-    }
-
-    /// Turns the removal of a real server into draining, and the return of a draining one into a change of
-    /// its weight, which its connections survive.
-    fn with_draining(
-        &mut self,
-        operation: Operation,
-        now: Instant,
-        left: &mut BTreeSet<VirtualServerKey>,
-        report: &mut Report,
-    ) -> Option<Operation> {
-        match operation {
-            Operation::RemoveRealServer(key, mut real, timeout)
-                if Drains::applies_to(key.protocol) && self.drains.begin(key, &real, timeout, now) =>
-            {
-                left.insert(key);
-                report.draining += 1;
-                let silent = real.weight == 0;
-                real.weight = 0;
-                (!silent).then_some(Operation::SetRealServer(key, real))
-            }
-            Operation::AddRealServer(key, real) if self.drains.end(&key, &real) => {
-                Some(Operation::SetRealServer(key, real))
-            }
-            Operation::RemoveVirtualServer(key) => {
-                self.drains.forget(&key);
-                Some(operation)
-            }
-            other => Some(other),
-        }
-    }
-
     /// Makes conntrack forget flows. If that fails, or if it is not known what the kernel did before, the next
     /// reconciliation looks at all of them.
     fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>, report: &mut Report) {
@@ -373,32 +319,6 @@ impl<K: Kernel> Dataplane<K> {
         }
     }
 
-    /// Sends operations and notes what the kernel refused, among it virtual servers in `broken`.
-    fn send(
-        &mut self,
-        operations: &[Operation],
-        broken: &mut BTreeSet<VirtualServerKey>,
-        report: &mut Report,
-    ) {
-        if operations.is_empty() {
-            return;
-        }
-        report.sent += operations.len();
-        let Applied { failures, unknown } = self.kernel.apply(operations);
-        report.errors.extend(unknown);
-        report.refused += failures.len();
-        broken.extend(failures.iter().filter_map(refused_virtual_server));
-        for failure in failures {
-            let key = failure.operation.virtual_server();
-            let follows =
-                refused_virtual_server(&failure).is_none() && key.is_some_and(|key| broken.contains(key));
-            if !follows {
-                report.missing_schedulers.extend(missing_scheduler(&failure));
-                report.failures.push(failure);
-            }
-        }
-    }
-
     /// Removes the real servers of `keys` that have drained, all in one go.
     fn remove_drained(&mut self, keys: BTreeSet<VirtualServerKey>, now: Instant, report: &mut Report) {
         let mut removals = Vec::new();
@@ -418,43 +338,6 @@ impl<K: Kernel> Dataplane<K> {
         let removals: Vec<Operation> =
             removals.into_iter().map(|(key, real)| Operation::RemoveRealServer(key, real, None)).collect();
         self.send(&removals, &mut BTreeSet::new(), report);
-    }
-}
-
-/// The addresses behind which nothing can be served, because the virtual servers `broken` of `operations` were
-/// refused.
-fn unserved(
-    broken: &BTreeSet<VirtualServerKey>,
-    operations: impl Iterator<Item = Operation>,
-) -> BTreeSet<IpAddr> {
-    let mut unserved: BTreeSet<IpAddr> = broken.iter().map(|key| key.address).collect();
-    if !unserved.is_empty() {
-        for key in operations.filter_map(|operation| operation.virtual_server().copied()) {
-            if !broken.contains(&key) {
-                unserved.remove(&key.address);
-            }
-        }
-    }
-    unserved
-}
-
-/// The virtual server that a failure leaves without existence or with the wrong attributes.
-fn refused_virtual_server(failure: &Failure) -> Option<VirtualServerKey> {
-    match failure.operation {
-        Operation::AddVirtualServer(key, _) | Operation::SetVirtualServer(key, _) => Some(key),
-        _ => None,
-    }
-}
-
-/// IPVS answers ENOENT when it has no scheduler of the name and cannot load its module.
-fn missing_scheduler(failure: &Failure) -> Option<plan::Scheduler> {
-    match failure.operation {
-        Operation::AddVirtualServer(_, config) | Operation::SetVirtualServer(_, config)
-            if failure.errno == Errno::ENOENT =>
-        {
-            config.scheduler
-        }
-        _ => None,
     }
 }
 

@@ -7,7 +7,9 @@ use model::Protocol;
 use plan::{Entry, Member, RealServer, Scheduler, SetName, VirtualServer, VirtualServerConfig, difference};
 use proptest::prelude::*;
 
+use super::sending::MOST_AT_ONCE;
 use super::*;
+use crate::Errno;
 use crate::fake::FakeKernel;
 
 /// One virtual server a line: `10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*0`. Its address is bound
