@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::node::{Node, Setting};
 use crate::process;
+use crate::table::seconds;
 
 /// A state as the loaders read it.
 pub(crate) struct State {
@@ -59,5 +60,13 @@ impl State {
 impl Times {
     pub(crate) fn total(&self) -> Duration {
         self.sets + self.virtual_servers + self.addresses
+    }
+}
+
+impl std::fmt::Display for Times {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let [addresses, sets, virtual_servers] =
+            [self.addresses, self.sets, self.virtual_servers].map(seconds);
+        write!(f, "{addresses} + {sets} + {virtual_servers}")
     }
 }
