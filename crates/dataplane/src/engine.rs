@@ -1,5 +1,6 @@
 //! The engine: brings a kernel from what it holds to what is planned, and keeps it there.
 
+mod audit;
 mod rules;
 mod sending;
 
@@ -19,6 +20,8 @@ use crate::kernel::{Kernel, Observed};
 use crate::report::{Comparison, Differences, Foreign, Report};
 use crate::sysctl::{Sysctl, Sysctls};
 
+use self::audit::Audit;
+pub use self::audit::Progress;
 use self::rules::Rules;
 use self::sending::unserved;
 
@@ -56,6 +59,7 @@ pub struct Dataplane<K> {
     rules: Rules,
     flows: Flows,
     prepared: Option<Prepared>,
+    audit: Option<Audit>,
 }
 
 /// An observation that is older than this is not relied upon.
@@ -96,6 +100,7 @@ impl<K: Kernel> Dataplane<K> {
             rules: Rules::default(),
             flows: Flows::Unknown,
             prepared: None,
+            audit: None,
         }
     }
 
@@ -150,8 +155,8 @@ impl<K: Kernel> Dataplane<K> {
         }
     }
 
-    /// Observes everything and changes what differs: at start, on every audit and after a failure. If all is
-    /// as it should be, nothing is sent that changes anything.
+    /// Observes everything at once and changes what differs, which is how a start begins. If all is as it should be,
+    /// nothing is sent that changes anything.
     pub fn reconcile(&mut self, target: Target<'_>, now: Instant) -> Report {
         let families: Vec<Family> = target.options.families.iter().copied().collect();
         let prepared = self.prepared.take();
@@ -274,7 +279,8 @@ impl<K: Kernel> Dataplane<K> {
         let (state, foreign) = self.own(observed, target);
         report.foreign = Some(foreign);
         let difference = Difference::between(&state, target.desired);
-        report.differences = Differences::of(difference.operations());
+        let differences = Differences::of(difference.operations());
+        report.absorb(Report { differences, ..Report::default() });
         for part in difference.split(target.urgent) {
             let done = self.apply(part.operations(), now);
             report.absorb(done);

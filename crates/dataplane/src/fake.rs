@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use model::{Family, PerFamily};
 use netlink::Errno;
-use plan::{Member, Operation, RealServer, Scheduler, SetId, State, VirtualServer, VirtualServerKey};
+use plan::{Entry, Member, Operation, RealServer, Scheduler, SetId, State, VirtualServer, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
-use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
+use crate::kernel::{Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, VirtualServers};
 
 use self::rules::SavedRules;
 
@@ -160,10 +160,18 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
-    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
-        let mut state = self.state.clone();
-        state.members.retain(|member| families.contains(&member.set.family));
-        Ok(Observed { state, firewall_marks: 0 })
+    fn virtual_servers(&mut self) -> Result<VirtualServers, Error> {
+        let servers = &self.state.virtual_servers;
+        let configs = servers.iter().map(|(key, server)| (*key, server.config)).collect();
+        Ok(VirtualServers { configs, firewall_marks: 0 })
+    }
+
+    fn set_entries(&mut self, set: SetId) -> Result<Vec<Entry>, Error> {
+        Ok(self.state.entries(set).copied().collect())
+    }
+
+    fn addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        Ok(self.state.addresses.clone())
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Applied {
@@ -217,8 +225,9 @@ impl Kernel for FakeKernel {
         Ok(before - self.flows.len())
     }
 
-    fn saved_rules(&mut self, family: Family) -> Result<String, Error> {
-        Ok(self.rules.get(family).to_string())
+    fn rules_reader(&self, family: Family) -> RulesReader {
+        let saved = self.rules.get(family).to_string();
+        Box::new(|| Ok(saved))
     }
 
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {

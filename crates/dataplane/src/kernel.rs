@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use model::Family;
 use netlink::Errno;
-use plan::{INTERFACE, Operation, RealServer, SetId, State, VirtualServerKey};
+use plan::{
+    Entry, INTERFACE, Member, Operation, RealServer, SetId, State, VirtualServer, VirtualServerConfig,
+    VirtualServerKey,
+};
 
 use crate::Error;
 use crate::flows::Stale;
@@ -25,12 +29,42 @@ pub trait Kernel {
     /// If the interface or a set cannot be created.
     fn create(&mut self, missing: &[Missing]) -> Result<(), Error>;
 
-    /// Reads the IPVS table, the entries of the sets of `families`, and the addresses that are local
-    /// by `kube-ipvs0`, whether they are bound to it or routed.
+    /// The virtual servers, without their real servers.
+    ///
+    /// # Errors
+    /// If they cannot be read completely.
+    fn virtual_servers(&mut self) -> Result<VirtualServers, Error>;
+
+    /// The entries of a set; none if there is no such set.
+    ///
+    /// # Errors
+    /// If they cannot be read completely.
+    fn set_entries(&mut self, set: SetId) -> Result<Vec<Entry>, Error>;
+
+    /// The addresses that are local by `kube-ipvs0`, whether they are bound to it or routed.
+    ///
+    /// # Errors
+    /// If they cannot be read completely.
+    fn addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error>;
+
+    /// Reads the IPVS table, the entries of the sets of `families`, and the addresses.
     ///
     /// # Errors
     /// If any of them cannot be read completely.
-    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error>;
+    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
+        let VirtualServers { configs, firewall_marks } = self.virtual_servers()?;
+        let mut state = State::default();
+        for (key, config) in configs {
+            let real_servers = in_order(self.real_servers(&key)?);
+            let server = VirtualServer { config, real_servers, drain_timeout: None };
+            state.virtual_servers.insert(key, Arc::new(server));
+        }
+        for set in families.iter().copied().flat_map(SetId::all) {
+            state.members.extend(self.set_entries(set)?.into_iter().map(|entry| Member { set, entry }));
+        }
+        state.addresses = self.addresses()?;
+        Ok(Observed { state, firewall_marks })
+    }
 
     /// Carries out operations in their order. One that the kernel refuses does not stop the others. What is
     /// there already when it is to be added, or gone when it is to be removed, is no failure for set entries
@@ -55,11 +89,17 @@ pub trait Kernel {
     /// If the flows cannot be read or deleted; some may be left then.
     fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>) -> Result<usize, Error>;
 
+    /// What runs `iptables-save` or `ip6tables-save` and gives what it prints, on whatever thread it is called.
+    /// It fails if the program cannot be run or fails.
+    fn rules_reader(&self, family: Family) -> RulesReader;
+
     /// What `iptables-save` or `ip6tables-save` prints.
     ///
     /// # Errors
     /// If the program cannot be run or fails.
-    fn saved_rules(&mut self, family: Family) -> Result<String, Error>;
+    fn saved_rules(&mut self, family: Family) -> Result<String, Error> {
+        self.rules_reader(family)()
+    }
 
     /// Feeds `input` to `iptables-restore --noflush` or its IPv6 twin.
     ///
@@ -91,6 +131,18 @@ pub trait Kernel {
     /// # Errors
     /// If the kernel refuses them.
     fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error>;
+}
+
+/// Reads the rules of a family once.
+pub type RulesReader = Box<dyn FnOnce() -> Result<String, Error> + Send>;
+
+/// The virtual servers of a kernel, without their real servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VirtualServers {
+    /// Those that are told by address, port and a protocol that Services have.
+    pub configs: Vec<(VirtualServerKey, VirtualServerConfig)>,
+    /// The others: told by firewall mark, mostly, and always foreign.
+    pub firewall_marks: usize,
 }
 
 /// What everything else stands in.
@@ -157,6 +209,13 @@ pub struct RealServerLoad {
     pub server: RealServer,
     /// Its connections, established and ending ones.
     pub connections: u64,
+}
+
+/// Real servers as a plan orders them.
+pub(crate) fn in_order(loads: Vec<RealServerLoad>) -> Vec<RealServer> {
+    let mut real_servers: Vec<RealServer> = loads.into_iter().map(|load| load.server).collect();
+    real_servers.sort_by_key(RealServer::key);
+    real_servers
 }
 
 // === impl Missing ===

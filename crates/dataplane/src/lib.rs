@@ -14,9 +14,11 @@ pub mod linux;
 pub mod report;
 pub mod sysctl;
 
-pub use engine::{Dataplane, Settings, Target};
+pub use engine::{Dataplane, Progress, Settings, Target};
 pub use error::Error;
-pub use kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad, Sighting};
+pub use kernel::{
+    Applied, Failure, Kernel, Missing, Observed, RealServerLoad, RulesReader, Sighting, VirtualServers,
+};
 pub use report::{Comparison, Differences, Foreign, Report};
 
 pub use netlink::Errno;

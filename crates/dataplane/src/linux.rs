@@ -14,19 +14,18 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::thread;
 
 use model::{Family, PerFamily};
 use netlink::conntrack::Conntrack;
 use netlink::ipset::{self, Ipset};
-use netlink::ipvs::{self, Ipvs, VirtualServerId};
+use netlink::ipvs::{self, Ipvs};
 use netlink::{Errno, Outcome};
-use plan::{Operation, SetId, VirtualServer, VirtualServerKey};
+use plan::{Entry, Operation, SetId, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
-use crate::kernel::{Applied, Failure, Kernel, Missing, Observed, RealServerLoad};
+use crate::kernel::{Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, VirtualServers};
 
 use self::interface::Interface;
 pub use self::watch::Watch;
@@ -78,28 +77,6 @@ impl Linux {
         self
     }
 
-    fn observe_virtual_servers(&mut self, observed: &mut Observed) -> Result<(), Error> {
-        let listed = self.ipvs.virtual_servers().map_err(Error::netlink("listing virtual servers"))?;
-        for server in listed {
-            let VirtualServerId::Address { .. } = server.id else {
-                observed.firewall_marks += 1;
-                continue;
-            };
-            // A protocol that no Service has is as foreign as a firewall mark.
-            let Some(key) = convert::key(&server.id) else {
-                observed.firewall_marks += 1;
-                continue;
-            };
-            let config = convert::observed_config(&server);
-            let mut real_servers: Vec<_> =
-                self.real_servers(&key)?.into_iter().map(|load| load.server).collect();
-            real_servers.sort_by_key(plan::RealServer::key);
-            let server = Arc::new(VirtualServer { config, real_servers, drain_timeout: None });
-            observed.state.virtual_servers.insert(key, server);
-        }
-        Ok(())
-    }
-
     fn send(&mut self, part: Part, operations: &[Operation]) -> Result<Vec<Outcome>, Error> {
         match part {
             Part::Sets => {
@@ -139,12 +116,22 @@ impl Kernel for Linux {
         sets::create(&mut self.ipset, &wanted)
     }
 
-    fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
-        let mut observed = Observed::default();
-        self.observe_virtual_servers(&mut observed)?;
-        sets::observe(&mut self.ipset, families, &mut observed.state)?;
-        observed.state.addresses = self.interface.addresses()?;
-        Ok(observed)
+    fn virtual_servers(&mut self) -> Result<VirtualServers, Error> {
+        let listed = self.ipvs.virtual_servers().map_err(Error::netlink("listing virtual servers"))?;
+        let count = listed.len();
+        let known = |server: ipvs::VirtualServer| {
+            Some((convert::key(&server.id)?, convert::observed_config(&server)))
+        };
+        let configs: Vec<_> = listed.into_iter().filter_map(known).collect();
+        Ok(VirtualServers { firewall_marks: count - configs.len(), configs })
+    }
+
+    fn set_entries(&mut self, set: SetId) -> Result<Vec<Entry>, Error> {
+        sets::entries(&mut self.ipset, set)
+    }
+
+    fn addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        self.interface.addresses()
     }
 
     fn apply(&mut self, operations: &[Operation]) -> Applied {
@@ -178,8 +165,8 @@ impl Kernel for Linux {
         flows::forget(&mut self.conntrack, stale)
     }
 
-    fn saved_rules(&mut self, family: Family) -> Result<String, Error> {
-        programs::save(family)
+    fn rules_reader(&self, family: Family) -> RulesReader {
+        Box::new(move || programs::save(family))
     }
 
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {

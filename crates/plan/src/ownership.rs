@@ -29,13 +29,10 @@ pub struct Claimed {
 pub fn claim(mut observed: State, desired: &State, options: &Options) -> Claimed {
     let members = &observed.members;
     let is_foreign_server = |key: &VirtualServerKey| {
-        let wanted = desired.virtual_servers.contains_key(key);
-        !(wanted || (is_owned(key, members, options) && !is_excluded(key, options)))
+        !desired.virtual_servers.contains_key(key) && is_foreign_server(key, members, options)
     };
-    let is_foreign_address = |address: &IpAddr| {
-        let bound = Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address));
-        !(desired.addresses.contains(address) || members.contains(&bound))
-    };
+    let is_foreign_address =
+        |address: &IpAddr| !desired.addresses.contains(address) && is_foreign_address(address, members);
     let is_served = |address: &IpAddr| options.serves(Family::of(address));
     let out = |key: &VirtualServerKey| !is_served(&key.address) || is_foreign_server(key);
     let servers = observed.virtual_servers.extract_if(.., |key, _| out(key));
@@ -47,6 +44,16 @@ pub fn claim(mut observed: State, desired: &State, options: &Options) -> Claimed
         observed.members.retain(|member| options.serves(member.set.family));
     }
     Claimed { state: observed, foreign_virtual_servers, foreign_addresses }
+}
+
+/// Whether a virtual server that is not wanted is to be left alone, with these entries in the sets.
+pub fn is_foreign_server(key: &VirtualServerKey, members: &BTreeSet<Member>, options: &Options) -> bool {
+    !is_owned(key, members, options) || is_excluded(key, options)
+}
+
+/// Whether an address of `kube-ipvs0` that is not wanted is to be left alone, with these entries in the sets.
+pub fn is_foreign_address(address: &IpAddr, members: &BTreeSet<Member>) -> bool {
+    !members.contains(&Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address)))
 }
 
 /// Whether a set names this address and port, or, for an address of this machine or of `kube-ipvs0`, this node port.

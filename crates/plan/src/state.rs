@@ -27,7 +27,8 @@ impl State {
 
     /// The entries of `set`, in order.
     pub fn entries(&self, set: SetId) -> impl Iterator<Item = &Entry> {
-        let members = self.members.iter().filter(move |member| member.set == set);
+        let from = Member { set, entry: Entry::SMALLEST };
+        let members = self.members.range(from..).take_while(move |member| member.set == set);
         members.map(|member| &member.entry)
     }
 

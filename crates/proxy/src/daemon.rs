@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use dataplane::{Dataplane, Kernel, Report, Sighting, Target};
+use dataplane::{Dataplane, Kernel, Progress, Report, Sighting, Target};
 use model::{Change, Cluster, Effect, Kind, ObjectKey};
 use plan::{Operation, Planner, State, Update};
 use sources::Changes;
@@ -30,6 +30,9 @@ const MOST_AT_ONCE: usize = 4096;
 /// How long the list of Nodes is waited for, as long as kube-proxy waits for its own Node.
 const LONGEST_WAIT_FOR_NODES: Duration = Duration::from_secs(30);
 
+/// How soon an audit looks again whether the iptables programs have ended.
+const WAIT_FOR_PROGRAMS: Duration = Duration::from_millis(20);
+
 /// Everything that the daemon knows.
 pub(crate) struct Daemon<K> {
     cluster: Cluster,
@@ -46,6 +49,8 @@ pub(crate) struct Daemon<K> {
     look_at_host: bool,
     /// Whether the addresses of other nodes are guarded, so that their list is waited for.
     guards_nodes: bool,
+    /// How long the looks of the audit under way took together.
+    looking: Duration,
     /// Whether a step failed since the whole state was last compared with success.
     fails: bool,
 }
@@ -79,6 +84,7 @@ impl<K: Kernel> Daemon<K> {
             replan: false,
             look_at_host: true,
             guards_nodes: false,
+            looking: Duration::ZERO,
             fails: false,
         }
     }
@@ -195,7 +201,12 @@ impl<K: Kernel> Daemon<K> {
             match work {
                 Work::FirstSync => self.first_sync(now),
                 Work::Changes => self.apply_changes(now),
-                Work::Audit => self.audit(now),
+                Work::Audit => self.begin_audit(now),
+                Work::Look => {
+                    self.look(now);
+                    // What came in the meantime gets its turn.
+                    return;
+                }
                 Work::Sweep => {
                     let report = self.dataplane.sweep(now);
                     self.conclude(&report, Scope::Part, now);
@@ -227,17 +238,32 @@ impl<K: Kernel> Daemon<K> {
         self.conclude(&report, Scope::Part, now);
     }
 
-    fn audit(&mut self, now: Instant) {
-        self.outlets.health.began();
-        // What is planned is sent as a change: an observation alone would take what is to be removed for
-        // somebody else's, if only the plan says that it was ours.
-        let mut report = self.apply_planned(now);
+    fn begin_audit(&mut self, now: Instant) {
+        self.dataplane.begin_audit(self.planner.options());
+        self.pacer.look_again(now);
+    }
+
+    /// Takes one look of the audit under way.
+    fn look(&mut self, now: Instant) {
         let began = self::now();
-        let audited = self.reconcile(now);
+        let progress = self.dataplane.audit(target(&self.planner, &State::default()), now);
         let ended = self::now();
-        self.pacer.audited(ended - began, ended);
-        self.journal.audit(&audited);
-        report.absorb(audited);
+        self.looking += ended - began;
+        match progress {
+            Progress::GoesOn => self.pacer.look_again(ended),
+            Progress::Waits => self.pacer.look_again(ended + WAIT_FOR_PROGRAMS),
+            Progress::Done(report) => {
+                self.pacer.audited(std::mem::take(&mut self.looking), ended);
+                self.end_audit(*report, now);
+            }
+        }
+    }
+
+    /// Ends with what was planned in the meantime, so that everything is done that was asked for until now.
+    fn end_audit(&mut self, mut report: Report, now: Instant) {
+        self.journal.audit(&report);
+        self.outlets.health.began();
+        report.absorb(self.apply_planned(now));
         self.answer_for(&report, Scope::Whole);
         self.conclude(&report, Scope::Whole, now);
     }
@@ -307,13 +333,8 @@ impl<K: Kernel> Daemon<K> {
     }
 
     fn reconcile(&mut self, now: Instant) -> Report {
-        let urgent = if self.pacer.has_synced() { State::default() } else { self.planner.urgent() };
-        let target = Target {
-            desired: self.planner.desired().state(),
-            urgent: &urgent,
-            options: self.planner.options(),
-        };
-        self.dataplane.reconcile(target, now)
+        let urgent = self.planner.urgent();
+        self.dataplane.reconcile(target(&self.planner, &urgent), now)
     }
 
     /// Draws the consequences of what was done: fall-backs for schedulers that this kernel lacks, and when to
@@ -331,6 +352,11 @@ impl<K: Kernel> Daemon<K> {
         self.pacer.done(scope, report.is_complete(), draining > 0, now);
         self.journal.outcome(report, scope);
     }
+}
+
+/// What the kernel is compared with.
+fn target<'a>(planner: &'a Planner, urgent: &'a State) -> Target<'a> {
+    Target { desired: planner.desired().state(), urgent, options: planner.options() }
 }
 
 /// The time as timers see it, which tests can stop.

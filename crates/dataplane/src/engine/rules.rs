@@ -40,7 +40,8 @@ impl Rules {
         if has_others { Ok(None) } else { self.mend(kernel, wanted, &saved).map(Some) }
     }
 
-    fn mend(
+    /// Writes what is missing or different in what was read.
+    pub(super) fn mend(
         &mut self,
         kernel: &mut impl Kernel,
         wanted: &Ruleset,

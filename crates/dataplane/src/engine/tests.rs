@@ -14,7 +14,7 @@ use crate::fake::FakeKernel;
 
 /// One virtual server a line: `10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*0`. Its address is bound
 /// and stands in the sets, as for a cluster IP.
-fn state(lines: &[&str]) -> State {
+pub(super) fn state(lines: &[&str]) -> State {
     let mut state = State::default();
     for line in lines {
         let mut words = line.split(' ');
@@ -31,7 +31,7 @@ fn state(lines: &[&str]) -> State {
     state
 }
 
-fn key(text: &str) -> VirtualServerKey {
+pub(super) fn key(text: &str) -> VirtualServerKey {
     let (socket, protocol) = text.split_once('/').unwrap();
     let socket: std::net::SocketAddr = socket.parse().unwrap();
     let protocol = match protocol {
@@ -42,7 +42,7 @@ fn key(text: &str) -> VirtualServerKey {
     VirtualServerKey { address: socket.ip(), port: socket.port(), protocol }
 }
 
-fn real(text: &str) -> RealServer {
+pub(super) fn real(text: &str) -> RealServer {
     let (socket, weight) = text.split_once('*').unwrap();
     let socket: std::net::SocketAddr = socket.parse().unwrap();
     RealServer {
@@ -63,7 +63,7 @@ fn dataplane() -> Dataplane<FakeKernel> {
 }
 
 /// IPv4 only, to keep what is expected short.
-fn options() -> Options {
+pub(super) fn options() -> Options {
     Options { families: [Family::V4].into(), ..Options::default() }
 }
 
@@ -73,7 +73,7 @@ fn reconcile(dataplane: &mut Dataplane<FakeKernel>, desired: &State) -> Report {
 }
 
 /// A data plane that holds `desired`, with an empty log.
-fn settled(desired: &State) -> Dataplane<FakeKernel> {
+pub(super) fn settled(desired: &State) -> Dataplane<FakeKernel> {
     let mut dataplane = dataplane();
     assert!(reconcile(&mut dataplane, desired).is_complete());
     assert_eq!(dataplane.kernel().state, *desired);
@@ -82,7 +82,7 @@ fn settled(desired: &State) -> Dataplane<FakeKernel> {
 }
 
 #[track_caller]
-fn check_log(dataplane: &mut Dataplane<FakeKernel>, expected: Expect) {
+pub(super) fn check_log(dataplane: &mut Dataplane<FakeKernel>, expected: Expect) {
     expected.assert_eq(&dataplane.kernel_mut().take_log());
 }
 
@@ -424,7 +424,7 @@ fn comparing_changes_nothing_and_finds_what_a_reconciliation_would_do() {
 }
 
 /// Up to four virtual servers with up to three real servers each.
-fn any_state() -> impl Strategy<Value = State> {
+pub(super) fn any_state() -> impl Strategy<Value = State> {
     let reals = proptest::collection::btree_map(1_u8..4, 0_u32..3, 0..3);
     let servers = proptest::collection::btree_map((1_u8..5, any::<bool>()), (any::<bool>(), reals), 0..5);
     servers.prop_map(|servers| {

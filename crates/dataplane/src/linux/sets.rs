@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use model::Family;
+use netlink::Errno;
 use netlink::ipset::{self, Ipset, SetHeader, SetSpec};
-use plan::{HASH_SIZE, Member, SetId, SetType, State};
+use plan::{Entry, HASH_SIZE, SetId, SetType};
 
 use super::convert;
 use crate::Error;
@@ -36,17 +37,13 @@ pub(super) fn create(ipset: &mut Ipset, wanted: &[SetId]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the entries of the sets of `families` into `state`.
-pub(super) fn observe(ipset: &mut Ipset, families: &[Family], state: &mut State) -> Result<(), Error> {
-    for (set, header) in headers(ipset)? {
-        if !families.contains(&set.family) {
-            continue;
-        }
-        let entries = ipset.entries(&header.name).map_err(Error::netlink("listing set entries"))?;
-        let known = entries.iter().filter_map(convert::observed_entry);
-        state.members.extend(known.map(|entry| Member { set, entry }));
+/// The entries of a set; none if there is no such set.
+pub(super) fn entries(ipset: &mut Ipset, set: SetId) -> Result<Vec<Entry>, Error> {
+    match ipset.entries(&set.to_string()) {
+        Ok(entries) => Ok(entries.iter().filter_map(convert::observed_entry).collect()),
+        Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
+        Err(source) => Err(Error::Netlink { what: "listing set entries", source }),
     }
-    Ok(())
 }
 
 fn headers(ipset: &mut Ipset) -> Result<BTreeMap<SetId, SetHeader>, Error> {

@@ -1,7 +1,7 @@
 //! What sets hold.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use model::{Family, Protocol};
@@ -34,6 +34,11 @@ pub struct Member {
 }
 
 // === impl Entry ===
+
+impl Entry {
+    /// No entry is ordered before it.
+    pub(crate) const SMALLEST: Entry = Entry::Ip(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+}
 
 /// As `ipset save` prints it: a net of a single address goes without its prefix length.
 impl fmt::Display for Entry {

@@ -42,8 +42,10 @@ pub(super) enum Work {
     FirstSync,
     /// Apply what changed.
     Changes,
-    /// Compare the whole kernel state with the plan.
+    /// Begin to compare the whole kernel state with the plan.
     Audit,
+    /// Go on with that.
+    Look,
     /// See which draining real servers are finished.
     Sweep,
 }
@@ -71,6 +73,8 @@ pub(super) struct Pacer {
     last_audit: Option<Instant>,
     next_audit: Option<Instant>,
     audit_at_once: bool,
+    /// When the audit under way goes on; none if there is none.
+    next_look: Option<Instant>,
     next_sweep: Option<Instant>,
     /// The wait before the next retry; none if nothing failed.
     retry: Option<Duration>,
@@ -108,6 +112,7 @@ impl Pacer {
             last_audit: None,
             next_audit: None,
             audit_at_once: false,
+            next_look: None,
             next_sweep: None,
             retry: None,
         }
@@ -138,6 +143,16 @@ impl Pacer {
     /// The whole state has to be compared without waiting.
     pub(super) fn audit_now(&mut self) {
         self.audit_at_once = true;
+    }
+
+    /// The audit under way goes on at `at`, after everything else that is due then.
+    pub(super) fn look_again(&mut self, at: Instant) {
+        self.next_look = Some(at);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_auditing(&self) -> bool {
+        self.next_look.is_some()
     }
 
     /// An audit has ended at `now`. What fails or drifts is looked at without regard to this.
@@ -183,6 +198,10 @@ impl Pacer {
             self.next_sweep = None;
             return Some(Work::Sweep);
         }
+        if self.next_look.is_some_and(|due| due <= now) {
+            self.next_look = None;
+            return Some(Work::Look);
+        }
         None
     }
 
@@ -216,7 +235,7 @@ impl Pacer {
             return Some(now);
         }
         let changes = if self.changes_waiting { self.changes_due().or(Some(now)) } else { None };
-        [changes, self.next_audit, self.next_sweep].into_iter().flatten().min()
+        [changes, self.next_audit, self.next_sweep, self.next_look].into_iter().flatten().min()
     }
 
     /// The earliest time for the next change; none if it may be at once.

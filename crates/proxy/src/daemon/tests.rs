@@ -37,8 +37,14 @@ impl Kernel for Shared {
     fn create(&mut self, missing: &[dataplane::Missing]) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.create(missing))
     }
-    fn observe(&mut self, families: &[Family]) -> Result<dataplane::Observed, dataplane::Error> {
-        self.with(|kernel| kernel.observe(families))
+    fn virtual_servers(&mut self) -> Result<dataplane::VirtualServers, dataplane::Error> {
+        self.with(FakeKernel::virtual_servers)
+    }
+    fn set_entries(&mut self, set: plan::SetId) -> Result<Vec<plan::Entry>, dataplane::Error> {
+        self.with(|kernel| kernel.set_entries(set))
+    }
+    fn addresses(&mut self) -> Result<BTreeSet<IpAddr>, dataplane::Error> {
+        self.with(FakeKernel::addresses)
     }
     fn apply(&mut self, operations: &[Operation]) -> dataplane::Applied {
         self.with(|kernel| kernel.apply(operations))
@@ -58,8 +64,8 @@ impl Kernel for Shared {
     ) -> Result<usize, dataplane::Error> {
         self.with(|kernel| kernel.forget_flows(stale))
     }
-    fn saved_rules(&mut self, family: Family) -> Result<String, dataplane::Error> {
-        self.with(|kernel| kernel.saved_rules(family))
+    fn rules_reader(&self, family: Family) -> dataplane::RulesReader {
+        self.with(|kernel| kernel.rules_reader(family))
     }
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.restore_rules(family, input))
@@ -192,6 +198,19 @@ async fn nothing_happens_before_every_list_is_in_and_then_everything_at_once() {
     bench.tell([slice("web", &[1]), Change::Synced(Kind::EndpointSlice)]).await;
     let expected = "-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.0.0.1:8080 -m -w 1\n";
     assert_eq!(bench.virtual_servers(), expected);
+}
+
+/// A node that cannot reach the API server cannot do much else.
+#[tokio::test(start_paused = true)]
+async fn the_api_server_is_served_first() {
+    let bench = Bench::start(FakeKernel::new());
+    let Change::ServiceApplied(api_server) = service("kubernetes", "10.96.255.1", None) else { panic!() };
+    let api_server = Service { key: ObjectKey::new("default", "kubernetes"), ..api_server };
+    bench.tell([service("web", "10.96.0.1", None), Change::ServiceApplied(api_server)]).await;
+    bench.tell(synced()).await;
+    let log = bench.kernel.with(FakeKernel::take_log);
+    let bound: Vec<&str> = log.lines().filter(|line| line.starts_with("bind ")).collect();
+    assert_eq!(bound, ["bind 10.96.255.1 to kube-ipvs0", "bind 10.96.0.1 to kube-ipvs0"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -50,6 +50,17 @@ fn audits_come_in_their_period() {
 }
 
 #[test]
+fn a_look_comes_after_everything_else() {
+    let (mut pacer, now) = settled();
+    pacer.look_again(now);
+    pacer.changed();
+    assert_eq!(pacer.next(now), Some(now));
+    assert_eq!(pacer.due(now), Some(Work::Changes));
+    assert_eq!(pacer.due(now), Some(Work::Look));
+    assert_eq!(pacer.due(now), None);
+}
+
+#[test]
 fn a_long_audit_is_followed_by_a_long_rest() {
     let (mut pacer, now) = settled();
     let next = |pacer: &mut Pacer, took| {

@@ -53,6 +53,13 @@ impl Still {
         self.daemon.work(self.now);
     }
 
+    /// Works until the audit under way has ended.
+    fn finish_audit(&mut self) {
+        while self.daemon.pacer.is_auditing() {
+            self.daemon.work(Instant::now() + Duration::from_secs(1));
+        }
+    }
+
     /// How many operations the kernel has carried out since the last call.
     fn sent(&mut self) -> usize {
         self.daemon.dataplane.kernel().with(FakeKernel::take_log).lines().count()
@@ -133,7 +140,10 @@ fn an_audit_is_linear() {
     let Some([some, all]) = instructions([1_000, 10_000], |size| {
         let mut still = Still::synced(size);
         still.daemon.pacer.audit_now();
-        measured(|| still.work());
+        measured(|| {
+            still.work();
+            still.finish_audit();
+        });
         assert_eq!(still.sent(), 0);
     }) else {
         return;
