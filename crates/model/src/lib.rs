@@ -5,6 +5,7 @@
 
 pub mod change;
 pub mod cluster;
+pub mod duration;
 pub mod endpoint;
 pub mod family;
 pub mod key;

@@ -6,6 +6,12 @@ pub(crate) mod plan;
 pub(crate) mod run;
 
 use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use config::Configuration;
+use tracing::warn;
+
+use crate::flags::ConfigurationFlags;
 
 /// Says on standard error why the program ends.
 pub(crate) fn complain(error: &anyhow::Error) {
@@ -22,6 +28,22 @@ fn reason(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// Prints the version, as kube-proxy does on `--version`.
+pub(crate) fn print_version() -> anyhow::Result<ExitCode> {
+    print(concat!("kube-ipvs ", env!("CARGO_PKG_VERSION"), "\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The configuration for a command that only looks.
+fn configuration(flags: &ConfigurationFlags) -> anyhow::Result<Configuration> {
+    let mut warnings = Vec::new();
+    let configuration = config::load(&flags.settings, flags.config.as_deref(), &mut warnings);
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    Ok(configuration?)
 }
 
 /// Prints a result. A reader that closed the pipe has read what it wanted.

@@ -1,17 +1,18 @@
-//! From flags to what the rooms below take: checked once, trusted afterwards.
+//! From the configuration to what the rooms below take.
 
 use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
+use config::Configuration;
+use config::configuration::{Conntrack, LocalMode, LocalTrafficPolicy, NodePortAddresses};
 use dataplane::Settings;
 use dataplane::sysctl::{self, Choices};
-use ipnet::IpNet;
 use model::{Family, Node, PerFamily};
-use plan::{LocalDetector, LocalPolicy, NodePortAddresses, Options};
+use plan::{LocalDetector, LocalPolicy, Options, Scheduler};
 
-use crate::flags::{KernelFlags, LocalTrafficPolicy, PlanningFlags};
+use crate::daemon::Periods;
 
 /// Above this kube-proxy does not raise `nf_conntrack_max` by itself.
 const LARGEST_CONNTRACK_MAX: u32 = 1_048_576;
@@ -19,22 +20,26 @@ const LARGEST_CONNTRACK_MAX: u32 = 1_048_576;
 /// What planning depends on, for a node that serves `families`.
 ///
 /// # Errors
-/// If flags contradict each other.
+/// If there is no such scheduler.
 pub(crate) fn planning_options(
-    flags: &PlanningFlags,
+    configuration: &Configuration,
     families: BTreeSet<Family>,
     bridge_netfilter: bool,
 ) -> anyhow::Result<Options> {
     Ok(Options {
-        scheduler: flags.ipvs_scheduler,
+        scheduler: scheduler(&configuration.scheduler)?,
         unavailable: BTreeSet::new(),
         families,
-        masquerade_all: flags.masquerade_all,
-        masquerade_mark: 1 << flags.iptables_masquerade_bit,
-        local_detector: local_detector(&flags.cluster_cidr)?,
-        exclude_cidrs: flags.ipvs_exclude_cidrs.clone(),
-        node_port_addresses: node_port_addresses(&flags.nodeport_addresses)?,
-        local_policy: match flags.local_traffic_policy {
+        masquerade_all: configuration.masquerade_all,
+        masquerade_mark: 1 << configuration.masquerade_bit,
+        local_detector: local_detector(&configuration.local_mode),
+        exclude_cidrs: configuration.exclude_cidrs.clone(),
+        node_port_addresses: match &configuration.node_port_addresses {
+            NodePortAddresses::All => plan::NodePortAddresses::All,
+            NodePortAddresses::Primary => plan::NodePortAddresses::Primary,
+            NodePortAddresses::Networks(networks) => plan::NodePortAddresses::Networks(networks.clone()),
+        },
+        local_policy: match configuration.own.local_traffic_policy {
             LocalTrafficPolicy::Strict => LocalPolicy::Strict,
             LocalTrafficPolicy::KubeProxy => LocalPolicy::KubeProxy,
         },
@@ -44,21 +49,37 @@ pub(crate) fn planning_options(
 }
 
 /// What the kernel is to be set to, on a kernel of this release.
-pub(crate) fn settings(flags: &KernelFlags, kernel_release: &str) -> Settings {
+pub(crate) fn settings(configuration: &Configuration, kernel_release: &str) -> Settings {
+    let conntrack = &configuration.conntrack;
     let choices = Choices {
-        strict_arp: flags.ipvs_strict_arp,
-        conntrack_max: conntrack_max(flags),
-        tcp_established: seconds(flags.conntrack_tcp_timeout_established),
-        tcp_close_wait: seconds(flags.conntrack_tcp_timeout_close_wait),
-        tcp_be_liberal: flags.conntrack_tcp_be_liberal,
-        udp: seconds(flags.conntrack_udp_timeout),
-        udp_stream: seconds(flags.conntrack_udp_timeout_stream),
+        strict_arp: configuration.strict_arp,
+        conntrack_max: conntrack_max(conntrack),
+        tcp_established: seconds(conntrack.tcp_established_timeout),
+        tcp_close_wait: seconds(conntrack.tcp_close_wait_timeout),
+        tcp_be_liberal: conntrack.tcp_be_liberal,
+        udp: seconds(conntrack.udp_timeout),
+        udp_stream: seconds(conntrack.udp_stream_timeout),
     };
-    let timeouts = [flags.ipvs_tcp_timeout, flags.ipvs_tcpfin_timeout, flags.ipvs_udp_timeout];
     Settings {
         sysctls: sysctl::sysctls(&choices, kernel_release),
-        timeouts: timeouts.map(|timeout| seconds(timeout).unwrap_or_default()),
-        drain_limit: flags.drain_timeout,
+        timeouts: configuration.ipvs_timeouts.map(|timeout| seconds(timeout).unwrap_or_default()),
+        drain_limit: configuration.own.drain_timeout,
+    }
+}
+
+/// How often things are done.
+pub(crate) fn periods(configuration: &Configuration) -> Periods {
+    Periods { audit: configuration.sync_period, changes: configuration.min_sync_period }
+}
+
+/// The API server, as the node `node_name` asks it.
+pub(crate) fn api_server(configuration: &Configuration, node_name: &str) -> sources::kubernetes::Config {
+    let server = &configuration.api_server;
+    sources::kubernetes::Config {
+        kubeconfig: server.kubeconfig.clone(),
+        master: server.master.clone(),
+        all_nodes: configuration.own.guard_node_addresses,
+        ..sources::kubernetes::Config::in_cluster(node_name)
     }
 }
 
@@ -81,53 +102,44 @@ pub(crate) fn node_name(given: Option<&str>) -> anyhow::Result<String> {
     Ok(name)
 }
 
-/// A node as the flags describe it, for as long as no Node object does.
-pub(crate) fn node_from_flags(name: &str, flags: &PlanningFlags) -> Node {
-    Node { internal_addresses: flags.node_address.clone(), ..Node::named(name) }
+/// A node as the configuration describes it, for as long as no Node object does.
+pub(crate) fn configured_node(name: &str, configuration: &Configuration) -> Node {
+    Node { internal_addresses: configuration.own.node_addresses.clone(), ..Node::named(name) }
 }
 
-fn node_port_addresses(words: &[String]) -> anyhow::Result<NodePortAddresses> {
-    let words: Vec<&str> = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).collect();
-    match words.as_slice() {
-        [] => Ok(NodePortAddresses::All),
-        ["primary"] => Ok(NodePortAddresses::Primary),
-        words => {
-            words.iter().map(|word| network(word)).collect::<Result<_, _>>().map(NodePortAddresses::Networks)
+fn scheduler(name: &str) -> anyhow::Result<Scheduler> {
+    // kube-proxy takes an empty name for its default.
+    if name.is_empty() {
+        return Ok(Scheduler::default());
+    }
+    name.parse().map_err(|unknown: plan::scheduler::UnknownScheduler| {
+        anyhow!("ipvs.scheduler (--ipvs-scheduler): {unknown}")
+    })
+}
+
+fn local_detector(mode: &LocalMode) -> PerFamily<Option<LocalDetector>> {
+    let both = |detector: LocalDetector| PerFamily { v4: Some(detector.clone()), v6: Some(detector) };
+    match mode {
+        LocalMode::ClusterCidr(networks) => {
+            let detector = |family| networks.get(family).map(LocalDetector::Cidr);
+            PerFamily { v4: detector(Family::V4), v6: detector(Family::V6) }
         }
+        // It follows from the Node.
+        LocalMode::NodeCidr => PerFamily::default(),
+        LocalMode::BridgeInterface(name) => both(LocalDetector::Interface(name.clone())),
+        LocalMode::InterfaceNamePrefix(prefix) => both(LocalDetector::InterfacePrefix(prefix.clone())),
     }
 }
 
-fn network(text: &str) -> anyhow::Result<IpNet> {
-    if text == "primary" {
-        bail!("--nodeport-addresses takes either networks or the word primary, not both");
-    }
-    let network: IpNet = text
-        .parse()
-        .with_context(|| format!("--nodeport-addresses: {text:?} is no network such as 10.0.0.0/8"))?;
-    Ok(network.trunc())
-}
-
-fn local_detector(cidrs: &[IpNet]) -> anyhow::Result<PerFamily<Option<LocalDetector>>> {
-    let mut detector: PerFamily<Option<LocalDetector>> = PerFamily::default();
-    for cidr in cidrs {
-        let slot = detector.get_mut(Family::of(&cidr.addr()));
-        if slot.is_some() {
-            bail!("--cluster-cidr has two networks of one family; it takes one, or one for each family");
-        }
-        *slot = Some(LocalDetector::Cidr(cidr.trunc()));
-    }
-    Ok(detector)
-}
-
-fn conntrack_max(flags: &KernelFlags) -> Option<u32> {
-    if flags.conntrack_max_per_core == 0 {
+fn conntrack_max(conntrack: &Conntrack) -> Option<u32> {
+    if conntrack.max_per_core == 0 {
         return None;
     }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let processors = u32::try_from(processors).unwrap_or(u32::MAX);
-    let scaled = flags.conntrack_max_per_core.saturating_mul(processors);
+    let scaled = conntrack.max_per_core.saturating_mul(processors);
     // kube-proxy 1.36 lets the bound win even over a larger minimum.
-    Some(if scaled > LARGEST_CONNTRACK_MAX { LARGEST_CONNTRACK_MAX } else { scaled.max(flags.conntrack_min) })
+    Some(if scaled > LARGEST_CONNTRACK_MAX { LARGEST_CONNTRACK_MAX } else { scaled.max(conntrack.min) })
 }
 
 /// Whole seconds; none for zero, which leaves the kernel's value.

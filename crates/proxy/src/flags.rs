@@ -1,21 +1,25 @@
-//! The command line. The names and defaults are kube-proxy's wherever it has the flag.
+//! The command line: what to do, and kube-proxy's flags, which `config` knows.
 
-use std::net::{IpAddr, SocketAddr};
+use std::ffi::OsString;
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use dataplane::linux::DEFAULT_MAX_BOUND_ADDRESSES;
-use ipnet::IpNet;
-use plan::{Options, Scheduler};
-use sources::duration;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use config::ConfigFlags;
+
+/// The heading of what only kube-ipvs has.
+const OWN: &str = "Options that only kube-ipvs has";
+
+/// The headings of what means nothing to a plan.
+const NOT_FOR_PLANS: [&str; 3] =
+    ["Kernel", "Health, metrics and logs", "Accepted from kube-proxy's users, without effect"];
 
 /// Keeps the IPVS table of this node equal to the Services of a Kubernetes cluster.
 ///
 /// Without a subcommand it runs until it is told to stop, and then leaves the kernel as it is, so that
-/// traffic goes on.
+/// traffic goes on. It takes the flags and the configuration file of kube-proxy.
 #[derive(Debug, Parser)]
-#[command(name = "kube-ipvs", version, args_conflicts_with_subcommands = true)]
+#[command(name = "kube-ipvs", args_conflicts_with_subcommands = true, args_override_self = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -24,6 +28,7 @@ pub(crate) struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
+#[command(args_override_self = true)]
 pub(crate) enum Command {
     /// Print what would be in the kernel of a node, without touching any kernel.
     Plan(PlanFlags),
@@ -36,126 +41,39 @@ pub(crate) enum Command {
 pub(crate) struct RunFlags {
     #[command(flatten)]
     pub(crate) source: SourceFlags,
-    /// The name of this node, instead of its host name.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) hostname_override: Option<String>,
     #[command(flatten)]
-    pub(crate) planning: PlanningFlags,
-    #[command(flatten)]
-    pub(crate) kernel: KernelFlags,
-    /// How often the whole kernel state is compared with the plan. From the default upwards it is the least time
-    /// between two comparisons: one that takes long is repeated only after 300 times as long, so that it does not
-    /// take more than a third of a percent of a processor, but at least every hour.
-    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = duration::parse)]
-    pub(crate) ipvs_sync_period: Duration,
-    /// The least time between two changes of the kernel; changes that come in between are joined.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub(crate) ipvs_min_sync_period: Duration,
-    /// Where metrics are served: an address, with port 10249 unless another one follows; nowhere if empty.
-    #[arg(long, value_name = "IP[:PORT]", default_value = "127.0.0.1:10249", value_parser = BindAddress::parse)]
-    pub(crate) metrics_bind_address: BindAddress,
-    /// How much is logged: 0 to 3 what an operator needs, 4 and 5 every change, 6 and more everything.
-    #[arg(short, long, value_name = "LEVEL", default_value_t = 0)]
-    pub(crate) v: u8,
-    /// The form of log lines.
-    #[arg(long, value_enum, default_value_t = LoggingFormat::Text)]
-    pub(crate) logging_format: LoggingFormat,
+    pub(crate) configuration: ConfigurationFlags,
+    /// Remove everything from this node that is ours or kube-proxy's, and end.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) cleanup: bool,
+    /// Do what takes full root privileges and end; a later run needs the capability CAP_NET_ADMIN only.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    pub(crate) init_only: bool,
+    /// Write the effective configuration to this file and end, without touching the node.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) write_config_to: Option<PathBuf>,
+    /// Print the version and end.
+    #[arg(long, value_name = "raw", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) version: Option<String>,
 }
 
-/// Where Services, EndpointSlices and Nodes come from.
+/// Where Services, EndpointSlices and Nodes come from, if not from an API server.
 #[derive(Args, Debug)]
 pub(crate) struct SourceFlags {
     /// A folder of manifests (*.yaml, *.yml, *.json), watched for changes, instead of an API server.
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["kubeconfig", "master"])]
+    #[arg(long, value_name = "DIR", help_heading = OWN, conflicts_with_all = ["kubeconfig", "master"])]
     pub(crate) manifests: Option<PathBuf>,
-    /// Credentials and address of the API server. Without this and --master, those of the pod.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Read the addresses of all nodes, so that no Service takes one of them. Every status of every node is then
-    /// sent to this node; the addresses of API servers are guarded in any case.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
-    pub(crate) guard_node_addresses: bool,
-    /// The API server's address, instead of the one in the kubeconfig.
-    #[arg(long, value_name = "URL")]
-    pub(crate) master: Option<String>,
 }
 
-/// What is planned, and how.
+/// What the operator wants.
 #[derive(Args, Debug)]
-pub(crate) struct PlanningFlags {
-    /// The scheduler of Services that choose none by the annotation kube-ipvs.io/scheduler.
-    #[arg(long, value_name = "NAME", default_value = "rr", value_parser = scheduler)]
-    pub(crate) ipvs_scheduler: Scheduler,
-    /// Networks whose virtual servers are never removed.
-    #[arg(long, value_name = "CIDR,...", value_delimiter = ',')]
-    pub(crate) ipvs_exclude_cidrs: Vec<IpNet>,
-    /// The networks of the pods, one for each family. What comes from elsewhere to a cluster IP is masqueraded.
-    #[arg(long, value_name = "CIDR[,CIDR]", value_delimiter = ',')]
-    pub(crate) cluster_cidr: Vec<IpNet>,
-    /// Masquerade everything that is sent to a cluster IP.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
-    pub(crate) masquerade_all: bool,
-    /// The bit of the packet mark that asks for masquerading.
-    #[arg(long, value_name = "BIT", default_value_t = Options::DEFAULT_MASQUERADE_BIT,
-          value_parser = clap::value_parser!(u8).range(0..=31))]
-    pub(crate) iptables_masquerade_bit: u8,
-    /// The addresses that serve node ports: networks, or the word primary for the node's own; without this, all
-    /// addresses of the machine.
-    #[arg(long, value_name = "CIDR,...|primary", value_delimiter = ',')]
-    pub(crate) nodeport_addresses: Vec<String>,
-    /// What externalTrafficPolicy Local means on a node without an endpoint: strict drops what comes from
-    /// outside and serves pods and this node's processes from other nodes; kube-proxy serves all of them.
-    #[arg(long, value_name = "HOW", value_enum, default_value_t = LocalTrafficPolicy::Strict)]
-    pub(crate) local_traffic_policy: LocalTrafficPolicy,
-    /// An address of the node, if its Node object is not known or has none.
-    #[arg(long, value_name = "IP,...", value_delimiter = ',')]
-    pub(crate) node_address: Vec<IpAddr>,
-}
-
-/// Settings of the kernel itself.
-#[derive(Args, Debug)]
-pub(crate) struct KernelFlags {
-    /// How long a removed endpoint may keep its connections, unless its Service says otherwise by the annotation
-    /// kube-ipvs.io/drain-timeout; 0s closes them at once.
-    #[arg(long, value_name = "DURATION", default_value = "15m", value_parser = duration::parse)]
-    pub(crate) drain_timeout: Duration,
-    /// How many IPv4 service addresses are bound to kube-ipvs0, where the kernel takes the longer for each the more
-    /// there are; the others become local by routes. 0 routes all of them.
-    #[arg(long, value_name = "NUMBER", default_value_t = DEFAULT_MAX_BOUND_ADDRESSES)]
-    pub(crate) max_bound_addresses: usize,
-    /// Do not answer ARP requests for service addresses.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
-    pub(crate) ipvs_strict_arp: bool,
-    /// How long IPVS remembers an idle TCP connection; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub(crate) ipvs_tcp_timeout: Duration,
-    /// How long IPVS remembers a TCP connection after a FIN; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub(crate) ipvs_tcpfin_timeout: Duration,
-    /// How long IPVS remembers an idle UDP flow; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub(crate) ipvs_udp_timeout: Duration,
-    /// Connections to track per processor; 0 leaves the kernel's limit and ignores --conntrack-min.
-    #[arg(long, value_name = "NUMBER", default_value_t = 32768)]
-    pub(crate) conntrack_max_per_core: u32,
-    /// The least number of connections to track.
-    #[arg(long, value_name = "NUMBER", default_value_t = 131_072)]
-    pub(crate) conntrack_min: u32,
-    /// How long an idle TCP connection is tracked; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration::parse)]
-    pub(crate) conntrack_tcp_timeout_established: Duration,
-    /// How long a TCP connection in CLOSE_WAIT is tracked; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = duration::parse)]
-    pub(crate) conntrack_tcp_timeout_close_wait: Duration,
-    /// Let TCP packets outside of the window pass.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
-    pub(crate) conntrack_tcp_be_liberal: bool,
-    /// How long an unanswered UDP flow is tracked; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub(crate) conntrack_udp_timeout: Duration,
-    /// How long an answered UDP flow is tracked; 0s leaves the kernel's value.
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration::parse)]
-    pub(crate) conntrack_udp_timeout_stream: Duration,
+pub(crate) struct ConfigurationFlags {
+    #[command(flatten)]
+    pub(crate) settings: ConfigFlags,
+    /// The configuration file, a KubeProxyConfiguration in YAML or JSON. Where it is given, of the flags below only
+    /// --hostname-override, --master, those for logs and those that only kube-ipvs has count.
+    #[arg(long, value_name = "FILE", help_heading = None::<&str>)]
+    pub(crate) config: Option<PathBuf>,
 }
 
 /// What `plan` and `diff` are about.
@@ -163,11 +81,11 @@ pub(crate) struct KernelFlags {
 pub(crate) struct PlanFlags {
     #[command(flatten)]
     pub(crate) source: SourceFlags,
-    /// The node whose kernel is meant.
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationFlags,
+    /// The node whose kernel is meant; the same as --hostname-override.
     #[arg(long, value_name = "NAME")]
     pub(crate) node: Option<String>,
-    #[command(flatten)]
-    pub(crate) planning: PlanningFlags,
     /// The addresses of the node's interfaces. Without this, diff asks the kernel, and plan takes those of the
     /// Node object.
     #[arg(long, value_name = "IP,...", value_delimiter = ',')]
@@ -175,28 +93,6 @@ pub(crate) struct PlanFlags {
     /// The form of the output.
     #[arg(short, long, value_enum, default_value_t = OutputFormat::Text)]
     pub(crate) output: OutputFormat,
-}
-
-/// An address to listen on, if any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BindAddress(pub(crate) Option<SocketAddr>);
-
-/// What policy Local means on a node without an endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LocalTrafficPolicy {
-    /// Nothing from outside.
-    Strict,
-    /// Everything, as kube-proxy does in IPVS mode.
-    KubeProxy,
-}
-
-/// A form of log lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LoggingFormat {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
 }
 
 /// A form of output.
@@ -208,30 +104,41 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
-// === impl BindAddress ===
+// === impl Cli ===
 
-impl BindAddress {
-    /// The port of kube-proxy's metrics.
-    const METRICS_PORT: u16 = 10249;
-
-    fn parse(text: &str) -> Result<BindAddress, String> {
-        if text.is_empty() {
-            return Ok(BindAddress(None));
-        }
-        let bare = || text.parse().map(|ip: IpAddr| SocketAddr::new(ip, BindAddress::METRICS_PORT));
-        let address = text.parse().or_else(|_| bare());
-        address
-            .map(|address| BindAddress(Some(address)))
-            .map_err(|_| format!("{text:?} is no address such as 127.0.0.1 or [::1]:10249"))
+impl Cli {
+    /// Reads a command line, the program's name first.
+    ///
+    /// # Errors
+    /// If something in it is wrong, or help is asked for: what to print then.
+    pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = command();
+        let matches = command.try_get_matches_from_mut(arguments.into_iter().map(with_dashes))?;
+        Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 }
 
-fn scheduler(name: &str) -> Result<Scheduler, String> {
-    // kube-proxy takes an empty name for its default.
-    if name.is_empty() {
-        return Ok(Scheduler::default());
+/// The definition of the command line.
+pub(crate) fn command() -> clap::Command {
+    ["plan", "diff"].into_iter().fold(Cli::command(), |command, name| {
+        command.mut_subcommand(name, |plan| {
+            plan.mut_args(|arg| {
+                let hidden = arg.get_help_heading().is_some_and(|heading| NOT_FOR_PLANS.contains(&heading));
+                arg.hide(hidden)
+            })
+        })
+    })
+}
+
+/// The name of a flag may be written with underscores, as for kube-proxy.
+fn with_dashes(argument: OsString) -> OsString {
+    match argument.to_str().and_then(|text| text.strip_prefix("--")) {
+        Some(flag) => match flag.split_once('=') {
+            Some((name, value)) => format!("--{}={value}", name.replace('_', "-")).into(),
+            None => format!("--{}", flag.replace('_', "-")).into(),
+        },
+        None => argument,
     }
-    name.parse().map_err(|unknown: plan::scheduler::UnknownScheduler| unknown.to_string())
 }
 
 #[cfg(test)]

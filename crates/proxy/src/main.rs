@@ -14,13 +14,14 @@ mod metrics;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use crate::flags::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
     let outcome = match cli.command {
+        None if cli.run.version.as_deref().is_some_and(|version| version != "false") => {
+            commands::print_version()
+        }
         None => commands::run::run(&cli.run),
         Some(Command::Plan(flags)) => commands::plan::plan(&flags),
         Some(Command::Diff(flags)) => commands::diff::diff(&flags),

@@ -7,7 +7,6 @@
 //! This crate does not know the kernel, and what reads its streams does not know Kubernetes' API.
 
 mod decode;
-pub mod duration;
 pub mod kubernetes;
 pub mod manifests;
 mod pool;

@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use dataplane::linux::{self, Linux};
-use dataplane::{Comparison, Dataplane, Kernel as _, Settings, Target};
+use dataplane::{Comparison, Dataplane, Kernel as _, Target};
 use plan::print::{operations_json, operations_text};
 use tracing::warn;
 
@@ -13,27 +12,24 @@ use super::gather::gather;
 use super::print;
 use super::run::{families, wanted_options};
 use crate::flags::{OutputFormat, PlanFlags};
-use crate::logging;
+use crate::{config, logging};
 
 /// The exit code when a run would change something.
 const DIFFERENT: u8 = 2;
 
 pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
+    let configuration = super::configuration(&flags.configuration)?;
     let mut kernel = Linux::open()?;
-    let mut options = wanted_options(&flags.planning, families()?)?;
+    let mut options = wanted_options(&configuration, families()?)?;
     if flags.host_address.is_empty() {
         options.host_addresses = kernel.host_addresses()?;
     }
-    let gathered = gather(flags, options)?;
+    let gathered = gather(flags, &configuration, options)?;
     for complaint in &gathered.complaints {
         warn!("{complaint}");
     }
-    let settings = Settings {
-        sysctls: dataplane::sysctl::sysctls(&Default::default(), &linux::kernel_release()),
-        timeouts: [0; 3],
-        drain_limit: Duration::ZERO,
-    };
+    let settings = config::settings(&configuration, &linux::kernel_release());
     let target = Target {
         desired: gathered.planner.desired().state(),
         urgent: &plan::State::default(),

@@ -1,10 +1,11 @@
 //! Reading a cluster once, for the commands that only look.
 
+use ::config::Configuration;
 use model::{Change, Cluster, Effect, Node};
 use plan::{Options, Planner};
 
 use crate::config;
-use crate::flags::{PlanFlags, SourceFlags};
+use crate::flags::PlanFlags;
 
 /// A cluster as it was read, and what is planned for it.
 pub(crate) struct Gathered {
@@ -15,12 +16,17 @@ pub(crate) struct Gathered {
 
 /// Reads everything from the source that the flags name, and plans it. Where nothing is known of the machine's
 /// interfaces, the addresses of the Node object stand for theirs.
-pub(crate) fn gather(flags: &PlanFlags, mut options: Options) -> anyhow::Result<Gathered> {
-    let name = config::node_name(flags.node.as_deref())?;
+pub(crate) fn gather(
+    flags: &PlanFlags,
+    configuration: &Configuration,
+    mut options: Options,
+) -> anyhow::Result<Gathered> {
+    let name = flags.node.as_deref().or(configuration.hostname_override.as_deref());
+    let name = config::node_name(name)?;
     let mut cluster = Cluster::new(name.as_str());
-    cluster.apply(Change::NodeApplied(config::node_from_flags(&name, &flags.planning)));
+    cluster.apply(Change::NodeApplied(config::configured_node(&name, configuration)));
     let mut complaints = Vec::new();
-    for change in read(&flags.source, &name)? {
+    for change in read(flags, configuration, &name)? {
         if let Effect::Problem(problem) = cluster.apply(change) {
             complaints.push(problem.to_string());
         }
@@ -45,11 +51,10 @@ pub(crate) fn gather(flags: &PlanFlags, mut options: Options) -> anyhow::Result<
     Ok(Gathered { planner, complaints })
 }
 
-fn read(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Vec<Change>> {
-    if let Some(folder) = &flags.manifests {
+fn read(flags: &PlanFlags, configuration: &Configuration, node_name: &str) -> anyhow::Result<Vec<Change>> {
+    if let Some(folder) = &flags.source.manifests {
         return Ok(sources::manifests::load(folder)?);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let config = super::run::api_server(flags, node_name);
-    Ok(runtime.block_on(sources::kubernetes::load(config))?)
+    Ok(runtime.block_on(sources::kubernetes::load(config::api_server(configuration, node_name)))?)
 }

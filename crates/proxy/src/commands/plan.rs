@@ -12,8 +12,9 @@ use crate::{config, logging};
 
 pub(crate) fn plan(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
-    let options = config::planning_options(&flags.planning, Family::ALL.into_iter().collect(), true)?;
-    let gathered = gather(flags, options)?;
+    let configuration = super::configuration(&flags.configuration)?;
+    let options = config::planning_options(&configuration, Family::ALL.into_iter().collect(), true)?;
+    let gathered = gather(flags, &configuration, options)?;
     for complaint in &gathered.complaints {
         warn!("{complaint}");
     }

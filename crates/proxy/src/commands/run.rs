@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
 
+use ::config::Configuration;
+use ::config::configuration::LogFormat;
 use anyhow::{Context as _, bail};
 use dataplane::linux::{self, Linux, Watch};
 use dataplane::{Dataplane, Sighting};
@@ -17,11 +19,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tracing::{info, warn};
 
-use crate::daemon::{Daemon, Outlets, Periods};
-use crate::flags::{PlanningFlags, RunFlags, SourceFlags};
+use crate::config;
+use crate::daemon::{Daemon, Outlets};
+use crate::flags::{ConfigurationFlags, RunFlags, SourceFlags};
 use crate::health_checks::{HealthChecks, ListenFailure, ProxyHealth};
+use crate::logging::{self, Verbosity};
 use crate::metrics::{self, Metrics};
-use crate::{config, logging};
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
 const SIGHTINGS_WAITING: usize = 256;
@@ -30,13 +33,20 @@ const SIGHTINGS_WAITING: usize = 256;
 const FAILURES_WAITING: usize = 256;
 
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
-    logging::start(flags.v, flags.logging_format);
-    let name = config::node_name(flags.hostname_override.as_deref())?;
-    let periods = Periods { audit: flags.ipvs_sync_period, changes: flags.ipvs_min_sync_period };
-    periods.check()?;
-    let kernel = Linux::open()?.binding_at_most(flags.kernel.max_bound_addresses);
-    let options = wanted_options(&flags.planning, families()?)?;
-    let settings = config::settings(&flags.kernel, &linux::kernel_release());
+    let (configuration, _verbosity) = configure(&flags.configuration)?;
+    if let Some(path) = &flags.write_config_to {
+        ::config::write(&configuration, path)?;
+        info!(path = %path.display(), "configuration written");
+        return Ok(ExitCode::SUCCESS);
+    }
+    if flags.cleanup || flags.init_only {
+        bail!("--cleanup and --init-only do not work yet");
+    }
+    let name = config::node_name(configuration.hostname_override.as_deref())?;
+    let periods = config::periods(&configuration);
+    let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
+    let options = wanted_options(&configuration, families()?)?;
+    let settings = config::settings(&configuration, &linux::kernel_release());
     info!(
         version = env!("CARGO_PKG_VERSION"),
         node = name,
@@ -45,22 +55,21 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         "starting"
     );
     let mut cluster = Cluster::new(name.as_str());
-    cluster.apply(Change::NodeApplied(config::node_from_flags(&name, &flags.planning)));
+    cluster.apply(Change::NodeApplied(config::configured_node(&name, &configuration)));
     say_where_local_is_not_kept(&options);
     let planner = Planner::new(options);
     // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let changes = open_source(&flags.source, &name).await?;
+        let changes = open_source(&flags.source, &configuration, &name).await?;
         let metrics = Metrics::new();
-        let _metrics_server = flags
-            .metrics_bind_address
-            .0
+        let _metrics_server = configuration
+            .metrics_address
             .map(|address| metrics::endpoint::serve(&Handle::current(), address, metrics.clone()));
-        let (outlets, failures) = open_outlets(&flags.source, &name, &periods, metrics).await?;
+        let (outlets, failures) = open_outlets(&flags.source, &configuration, &name, metrics).await?;
         let dataplane = Dataplane::new(kernel, settings);
         let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets)
-            .guarding_nodes(flags.source.guard_node_addresses);
+            .guarding_nodes(configuration.own.guard_node_addresses);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -74,6 +83,20 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         info!(reason, "stopping; the kernel keeps what is programmed");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Reads the configuration and starts logging as it asks for.
+fn configure(flags: &ConfigurationFlags) -> anyhow::Result<(Configuration, Verbosity)> {
+    let mut warnings = Vec::new();
+    let configuration = ::config::load(&flags.settings, flags.config.as_deref(), &mut warnings);
+    let verbosity = match &configuration {
+        Ok(configuration) => logging::start(configuration.verbosity, configuration.log_format),
+        Err(_) => logging::start(0, LogFormat::Text),
+    };
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    Ok((configuration?, verbosity))
 }
 
 /// The families that this node can serve.
@@ -100,18 +123,11 @@ pub(crate) fn families() -> anyhow::Result<BTreeSet<Family>> {
 }
 
 /// The planning options for this machine.
-pub(crate) fn wanted_options(flags: &PlanningFlags, families: BTreeSet<Family>) -> anyhow::Result<Options> {
-    config::planning_options(flags, families, linux::has_bridge_netfilter())
-}
-
-/// The API server that the flags name, as the node `node_name` asks it.
-pub(crate) fn api_server(flags: &SourceFlags, node_name: &str) -> sources::kubernetes::Config {
-    sources::kubernetes::Config {
-        kubeconfig: flags.kubeconfig.clone(),
-        master: flags.master.clone(),
-        all_nodes: flags.guard_node_addresses,
-        ..sources::kubernetes::Config::in_cluster(node_name)
-    }
+pub(crate) fn wanted_options(
+    configuration: &Configuration,
+    families: BTreeSet<Family>,
+) -> anyhow::Result<Options> {
+    config::planning_options(configuration, families, linux::has_bridge_netfilter())
 }
 
 /// Follows what happens to `kube-ipvs0`, on a thread of its own that ends with the process.
@@ -126,15 +142,15 @@ fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
 /// Prepares to tell of the daemon's work.
 async fn open_outlets(
     flags: &SourceFlags,
+    configuration: &Configuration,
     node_name: &str,
-    periods: &Periods,
     metrics: Metrics,
 ) -> anyhow::Result<(Outlets, Receiver<ListenFailure>)> {
     let recorder = match flags.manifests {
         Some(_) => None,
-        None => Some(Recorder::start(api_server(flags, node_name)).await?),
+        None => Some(Recorder::start(config::api_server(configuration, node_name)).await?),
     };
-    let health = Arc::new(ProxyHealth::new(periods.audit * 2));
+    let health = Arc::new(ProxyHealth::new(configuration.sync_period * 2));
     let (sender, failures) = mpsc::channel(FAILURES_WAITING);
     let tell = move |failure| {
         // With so many at once the log has to do: it names them all.
@@ -157,10 +173,14 @@ fn say_where_local_is_not_kept(options: &Options) {
     }
 }
 
-async fn open_source(flags: &SourceFlags, node_name: &str) -> anyhow::Result<Changes> {
+async fn open_source(
+    flags: &SourceFlags,
+    configuration: &Configuration,
+    node_name: &str,
+) -> anyhow::Result<Changes> {
     match &flags.manifests {
         Some(folder) => sources::manifests::watch(folder, sources::manifests::Options::default())
             .with_context(|| format!("the folder {} cannot be watched", folder.display())),
-        None => Ok(sources::kubernetes::watch(api_server(flags, node_name)).await?),
+        None => Ok(sources::kubernetes::watch(config::api_server(configuration, node_name)).await?),
     }
 }

@@ -1,20 +1,42 @@
-use clap::Parser as _;
+use std::ffi::OsString;
 
 use super::*;
-use crate::flags::{Cli, RunFlags};
+use crate::flags::Cli;
 
-fn flags(arguments: &[&str]) -> RunFlags {
-    Cli::try_parse_from(["kube-ipvs"].iter().chain(arguments)).unwrap().run
+fn configuration(arguments: &[&str]) -> Configuration {
+    let cli = Cli::read(["kube-ipvs"].iter().chain(arguments).map(OsString::from)).unwrap();
+    ::config::load(&cli.run.configuration.settings, None, &mut Vec::new()).unwrap()
+}
+
+fn options(arguments: &[&str]) -> anyhow::Result<Options> {
+    planning_options(&configuration(arguments), BTreeSet::new(), false)
 }
 
 #[test]
-fn cluster_cidrs_become_one_detector_for_each_family() {
-    let detector = |cidrs: &str| local_detector(&flags(&[cidrs]).planning.cluster_cidr);
-    let found = detector("--cluster-cidr=10.244.0.1/16,fd00:244::/32").unwrap();
+fn defaults_are_kube_proxys() {
+    let found = options(&[]).unwrap();
+    assert_eq!(found, Options { families: BTreeSet::new(), bridge_netfilter: false, ..Options::default() });
+}
+
+#[test]
+fn pods_are_recognised_by_network_or_interface() {
+    let detector = |arguments: &[&str]| options(arguments).unwrap().local_detector;
+    let found = detector(&["--cluster-cidr=10.244.0.1/16,fd00:244::/32"]);
     assert_eq!(found.v4, Some(LocalDetector::Cidr("10.244.0.0/16".parse().unwrap())));
     assert_eq!(found.v6, Some(LocalDetector::Cidr("fd00:244::/32".parse().unwrap())));
-    assert_eq!(detector("--cluster-cidr=10.244.0.0/16").unwrap().v6, None);
-    assert!(detector("--cluster-cidr=10.244.0.0/16,10.245.0.0/16").is_err());
+    assert_eq!(detector(&["--cluster-cidr=10.244.0.0/16"]).v6, None);
+    let bridge = detector(&["--detect-local-mode=BridgeInterface", "--pod-bridge-interface=cbr0"]);
+    assert_eq!(bridge.v6, Some(LocalDetector::Interface("cbr0".to_owned())));
+    let prefix = detector(&["--detect-local-mode=InterfaceNamePrefix", "--pod-interface-name-prefix=veth"]);
+    assert_eq!(prefix.v4, Some(LocalDetector::InterfacePrefix("veth".to_owned())));
+}
+
+#[test]
+fn schedulers_are_known_ones() {
+    assert_eq!(options(&["--ipvs-scheduler=lc"]).unwrap().scheduler, Scheduler::Lc);
+    assert_eq!(options(&["--ipvs-scheduler="]).unwrap().scheduler, Scheduler::Rr);
+    let error = options(&["--ipvs-scheduler=fast"]).unwrap_err().to_string();
+    assert!(error.contains("--ipvs-scheduler") && error.contains("use one of rr, wrr, lc"), "{error}");
 }
 
 #[test]
@@ -26,33 +48,17 @@ fn node_names_are_lower_case_without_white_space() {
 
 #[test]
 fn conntrack_limits_follow_kube_proxy() {
-    assert_eq!(conntrack_max(&flags(&["--conntrack-max-per-core=0"]).kernel), None);
-    let huge = flags(&["--conntrack-max-per-core=4000000", "--conntrack-min=2000000"]);
-    assert_eq!(conntrack_max(&huge.kernel), Some(1_048_576));
-    let small = flags(&["--conntrack-max-per-core=1", "--conntrack-min=5000"]);
-    assert_eq!(conntrack_max(&small.kernel), Some(5000));
+    let limit = |arguments: &[&str]| conntrack_max(&configuration(arguments).conntrack);
+    assert_eq!(limit(&["--conntrack-max-per-core=0"]), None);
+    assert_eq!(limit(&["--conntrack-max-per-core=4000000", "--conntrack-min=2000000"]), Some(1_048_576));
+    assert_eq!(limit(&["--conntrack-max-per-core=1", "--conntrack-min=5000"]), Some(5000));
 }
 
 #[test]
 fn a_zero_timeout_leaves_the_kernels_value() {
-    let settings = settings(&flags(&["--ipvs-udp-timeout=5m"]).kernel, "6.1.0");
+    let settings = settings(&configuration(&["--ipvs-udp-timeout=5m"]), "6.1.0");
     assert_eq!(settings.timeouts, [0, 0, 300]);
     let names: Vec<&str> = settings.sysctls.iter().map(|sysctl| sysctl.name).collect();
     assert!(names.contains(&"net/netfilter/nf_conntrack_tcp_timeout_established"));
     assert!(!names.contains(&"net/netfilter/nf_conntrack_udp_timeout"));
-}
-
-#[test]
-fn node_port_addresses_are_networks_or_the_word_primary() {
-    let chosen = |flag: &str| node_port_addresses(&flags(&[flag]).planning.nodeport_addresses);
-    assert_eq!(node_port_addresses(&[]).unwrap(), NodePortAddresses::All);
-    assert_eq!(chosen("--nodeport-addresses=primary").unwrap(), NodePortAddresses::Primary);
-    let networks = ["10.0.0.0/8".parse().unwrap(), "fd00::/16".parse().unwrap()];
-    assert_eq!(
-        chosen("--nodeport-addresses=10.1.2.3/8,fd00::/16").unwrap(),
-        NodePortAddresses::Networks(networks.into())
-    );
-    let both = chosen("--nodeport-addresses=primary,10.0.0.0/8").unwrap_err();
-    assert!(both.to_string().contains("not both"), "{both}");
-    assert!(chosen("--nodeport-addresses=10.0.0.1").is_err());
 }

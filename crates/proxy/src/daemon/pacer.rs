@@ -2,8 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
-
 /// How often a draining real server is looked at.
 const SWEEP_PERIOD: Duration = Duration::from_secs(5);
 /// How soon a failed element is tried again for the first time; the wait doubles up to the audit period.
@@ -22,9 +20,6 @@ const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 
 /// Who asks for audits more often than this, which is the default, gets them whatever they cost.
 const LEAST_PERIOD_WITH_REST: Duration = Duration::from_secs(30);
-
-/// A longer time between two audits means nothing, and could not be added to a point in time.
-const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The operator's choices of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,24 +73,6 @@ pub(super) struct Pacer {
     next_sweep: Option<Instant>,
     /// The wait before the next retry; none if nothing failed.
     retry: Option<Duration>,
-}
-
-// === impl Periods ===
-
-impl Periods {
-    /// Checks them against each other, as kube-proxy does.
-    pub(crate) fn check(&self) -> anyhow::Result<()> {
-        if self.audit.is_zero() {
-            bail!("--ipvs-sync-period must be longer than 0s");
-        }
-        if self.audit > LONGEST_PERIOD {
-            bail!("--ipvs-sync-period must not be longer than a year");
-        }
-        if self.changes > self.audit {
-            bail!("--ipvs-min-sync-period must not be longer than --ipvs-sync-period");
-        }
-        Ok(())
-    }
 }
 
 // === impl Pacer ===

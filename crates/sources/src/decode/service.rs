@@ -16,7 +16,7 @@ use super::field::Field;
 use super::metadata::{Annotations, Identified, Metadata};
 use super::reader::Reader;
 use super::{Decoded, Object, Outcome, Raw};
-use crate::duration;
+use model::duration;
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` where it is absent: three hours, as the API server fills in.
 const DEFAULT_AFFINITY_SECONDS: u32 = 10800;

@@ -1,0 +1,379 @@
+//! From what was written to what it means. All mistakes are found in one go, each with its field or flag.
+
+mod addresses;
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use model::{Family, PerFamily};
+
+use self::addresses::Parsed as _;
+use crate::configuration::{
+    ApiServer, Conntrack, LocalMode, LocalTrafficPolicy, LogFormat, NodePortAddresses, Own,
+};
+use crate::document::{GoDuration, KubeProxyConfiguration};
+use crate::error::Invalid;
+use crate::{Configuration, Setting, feature_gates};
+
+/// The only mode that there is here.
+const IPVS: &str = "ipvs";
+
+/// What kube-proxy uses if no mode is set.
+const CLUSTER_CIDR: &str = "ClusterCIDR";
+
+/// A longer period means nothing, and could not be added to a point in time.
+const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// By which names the operator knows settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Naming {
+    /// By the flag, where there is one.
+    Flags,
+    /// By the field of the file.
+    Fields,
+}
+
+/// Collects mistakes.
+struct Checker {
+    naming: Naming,
+    errors: Vec<Invalid>,
+}
+
+/// Checks a document. Defaults that kube-proxy fills in only after the checks are filled in as well.
+pub(crate) fn check(
+    mut document: KubeProxyConfiguration,
+    master: Option<String>,
+    naming: Naming,
+    warnings: &mut Vec<String>,
+) -> Result<Configuration, Vec<Invalid>> {
+    let mut checker = Checker { naming, errors: Vec::new() };
+    checker.mode(&mut document, warnings);
+    if document.detect_local_mode.is_empty() {
+        CLUSTER_CIDR.clone_into(&mut document.detect_local_mode);
+    }
+    checker.what_has_no_effect(&document);
+    checker.logging(&document);
+    let configuration = checker.configuration(document, master);
+    if checker.errors.is_empty() { Ok(configuration) } else { Err(checker.errors) }
+}
+
+// === impl Checker ===
+
+impl Checker {
+    /// The parts of which each is a fitting stand-in if it is wrong, so that the others can be looked at.
+    fn configuration(&mut self, document: KubeProxyConfiguration, master: Option<String>) -> Configuration {
+        let one = &document;
+        let sync_period = self.period("ipvs.syncPeriod", one.ipvs.sync_period);
+        let min_sync_period = self.duration("ipvs.minSyncPeriod", one.ipvs.min_sync_period);
+        if min_sync_period > sync_period {
+            self.wrong("ipvs.minSyncPeriod", "must not be longer than", self.name("ipvs.syncPeriod"));
+        }
+        let text = |text: &String| (!text.is_empty()).then(|| text.clone());
+        Configuration {
+            hostname_override: self.hostname(&one.hostname_override),
+            api_server: ApiServer {
+                kubeconfig: text(&one.client_connection.kubeconfig).map(Into::into),
+                master,
+            },
+            bind_address: self.parse("bindAddress", &one.bind_address),
+            healthz_address: self.optional("healthzBindAddress", &one.healthz_bind_address),
+            metrics_address: self.optional("metricsBindAddress", &one.metrics_bind_address),
+            bind_address_hard_fail: one.bind_address_hard_fail,
+            enable_profiling: one.enable_profiling,
+            sync_period,
+            min_sync_period,
+            scheduler: one.ipvs.scheduler.clone(),
+            exclude_cidrs: self.list("ipvs.excludeCIDRs", &one.ipvs.exclude_cidrs),
+            masquerade_all: one.iptables.masquerade_all,
+            masquerade_bit: self.masquerade_bit(one.iptables.masquerade_bit),
+            local_mode: self.local_mode(one),
+            node_port_addresses: self.node_port_addresses(&one.node_port_addresses),
+            strict_arp: one.ipvs.strict_arp,
+            ipvs_timeouts: [
+                self.duration("ipvs.tcpTimeout", one.ipvs.tcp_timeout),
+                self.duration("ipvs.tcpFinTimeout", one.ipvs.tcp_fin_timeout),
+                self.duration("ipvs.udpTimeout", one.ipvs.udp_timeout),
+            ],
+            conntrack: self.conntrack(one),
+            oom_score_adj: self.within("oomScoreAdj", one.oom_score_adj, -1000, 1000),
+            verbosity: one.logging.verbosity,
+            log_format: self.log_format(&one.logging.format),
+            own: self.own(one),
+            document,
+        }
+    }
+
+    fn mode(&mut self, document: &mut KubeProxyConfiguration, warnings: &mut Vec<String>) {
+        match document.mode.as_str() {
+            IPVS => {}
+            "" => {
+                IPVS.clone_into(&mut document.mode);
+                warnings.push(format!(
+                    "{} is not set, for which kube-proxy takes iptables; kube-ipvs takes ipvs, as always",
+                    self.name("mode")
+                ));
+            }
+            other => {
+                self.wrong(
+                    "mode",
+                    format!("{other:?}"),
+                    "kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy",
+                );
+            }
+        }
+    }
+
+    /// What kube-proxy checks although it means nothing here: a mistake would show only on the way back.
+    fn what_has_no_effect(&mut self, document: &KubeProxyConfiguration) {
+        for (name, value) in &document.feature_gates {
+            if let Err(reason) = feature_gates::check(name, *value) {
+                self.wrong(&format!("featureGates.{name}"), name, reason);
+            }
+        }
+        if document.client_connection.burst < 0 {
+            self.wrong("clientConnection.burst", document.client_connection.burst, "must not be negative");
+        }
+        self.period("configSyncPeriod", document.config_sync_period);
+    }
+
+    fn logging(&mut self, document: &KubeProxyConfiguration) {
+        let logging = &document.logging;
+        if !logging.vmodule.is_empty() && logging.format != "text" {
+            self.wrong(
+                "logging.vmodule",
+                &logging.format,
+                "patterns are for log lines in the format text only",
+            );
+        }
+        for (index, pattern) in logging.vmodule.iter().enumerate() {
+            let text = &pattern.file_pattern;
+            if text.is_empty() || text.contains(['=', ',']) {
+                let field = format!("logging.vmodule[{index}]");
+                self.wrong(&field, format!("{text:?}"), "must be a file pattern without = and comma");
+            }
+        }
+        let gates = &document.feature_gates;
+        let alpha =
+            gates.get("LoggingAlphaOptions").or_else(|| gates.get("AllAlpha")).copied().unwrap_or_default();
+        for (field, stream) in
+            [("logging.options.text", &logging.options.text), ("logging.options.json", &logging.options.json)]
+        {
+            if stream.split_stream && !alpha {
+                self.wrong(
+                    &format!("{field}.splitStream"),
+                    true,
+                    "needs the feature gate LoggingAlphaOptions",
+                );
+            }
+            if stream.info_buffer_size.0 != "0" && !alpha {
+                let size = &stream.info_buffer_size.0;
+                self.wrong(
+                    &format!("{field}.infoBufferSize"),
+                    size,
+                    "needs the feature gate LoggingAlphaOptions",
+                );
+            }
+        }
+    }
+
+    fn log_format(&mut self, text: &str) -> LogFormat {
+        match text {
+            "json" => LogFormat::Json,
+            "text" => LogFormat::Text,
+            other => {
+                self.wrong("logging.format", format!("{other:?}"), "must be text or json");
+                LogFormat::Text
+            }
+        }
+    }
+
+    fn hostname(&mut self, text: &str) -> Option<String> {
+        let name = text.trim().to_lowercase();
+        if name.is_empty() && !text.is_empty() {
+            self.wrong(
+                "hostnameOverride",
+                format!("{text:?}"),
+                "it is blank; give the name of this node's Node object",
+            );
+        }
+        (!name.is_empty()).then_some(name)
+    }
+
+    fn masquerade_bit(&mut self, bit: i32) -> u8 {
+        u8::try_from(self.within("iptables.masqueradeBit", bit, 0, 31)).unwrap_or_default()
+    }
+
+    fn local_mode(&mut self, document: &KubeProxyConfiguration) -> LocalMode {
+        let detect = &document.detect_local;
+        match document.detect_local_mode.as_str() {
+            CLUSTER_CIDR => LocalMode::ClusterCidr(self.cluster_cidr(&document.cluster_cidr)),
+            "NodeCIDR" => LocalMode::NodeCidr,
+            "BridgeInterface" => LocalMode::BridgeInterface(
+                self.not_empty("detectLocal.bridgeInterface", &detect.bridge_interface),
+            ),
+            "InterfaceNamePrefix" => LocalMode::InterfaceNamePrefix(
+                self.not_empty("detectLocal.interfaceNamePrefix", &detect.interface_name_prefix),
+            ),
+            other => {
+                let modes = "must be ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix";
+                self.wrong("detectLocalMode", format!("{other:?}"), modes);
+                LocalMode::NodeCidr
+            }
+        }
+    }
+
+    fn cluster_cidr(&mut self, text: &str) -> PerFamily<Option<IpNet>> {
+        let mut networks: PerFamily<Option<IpNet>> = PerFamily::default();
+        if text.is_empty() {
+            return networks;
+        }
+        for cidr in text.split(',').map(str::trim) {
+            let Some(network) = IpNet::parsed(cidr) else {
+                self.wrong("clusterCIDR", format!("{cidr:?}"), IpNet::WANTED);
+                continue;
+            };
+            let slot = networks.get_mut(Family::of(&network.addr()));
+            if slot.is_some() {
+                self.wrong("clusterCIDR", text, "must be one network, or one for each family");
+            }
+            *slot = Some(network);
+        }
+        networks
+    }
+
+    fn node_port_addresses(&mut self, words: &[String]) -> NodePortAddresses {
+        const PRIMARY: &str = "primary";
+        match words {
+            [] => NodePortAddresses::All,
+            [word] if word == PRIMARY => NodePortAddresses::Primary,
+            words if words.iter().any(|word| word == PRIMARY) => {
+                self.wrong(
+                    "nodePortAddresses",
+                    words.join(","),
+                    "must be networks or the word primary, not both",
+                );
+                NodePortAddresses::Primary
+            }
+            words => NodePortAddresses::Networks(self.list("nodePortAddresses", words)),
+        }
+    }
+
+    fn conntrack(&mut self, document: &KubeProxyConfiguration) -> Conntrack {
+        let conntrack = &document.conntrack;
+        Conntrack {
+            max_per_core: self.count("conntrack.maxPerCore", conntrack.max_per_core),
+            min: self.count("conntrack.min", conntrack.min),
+            tcp_established_timeout: self
+                .duration("conntrack.tcpEstablishedTimeout", conntrack.tcp_established_timeout),
+            tcp_close_wait_timeout: self
+                .duration("conntrack.tcpCloseWaitTimeout", conntrack.tcp_close_wait_timeout),
+            tcp_be_liberal: conntrack.tcp_be_liberal,
+            udp_timeout: self.duration("conntrack.udpTimeout", conntrack.udp_timeout),
+            udp_stream_timeout: self.duration("conntrack.udpStreamTimeout", conntrack.udp_stream_timeout),
+        }
+    }
+
+    fn own(&mut self, document: &KubeProxyConfiguration) -> Own {
+        let own = &document.kube_ipvs;
+        let number = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        Own {
+            drain_timeout: self.duration("kubeIpvs.drainTimeout", own.drain_timeout),
+            local_traffic_policy: match own.local_traffic_policy.as_str() {
+                "strict" => LocalTrafficPolicy::Strict,
+                "kube-proxy" => LocalTrafficPolicy::KubeProxy,
+                other => {
+                    self.wrong(
+                        "kubeIpvs.localTrafficPolicy",
+                        format!("{other:?}"),
+                        "must be strict or kube-proxy",
+                    );
+                    LocalTrafficPolicy::Strict
+                }
+            },
+            guard_node_addresses: own.guard_node_addresses,
+            node_addresses: self.list("kubeIpvs.nodeAddresses", &own.node_addresses),
+            max_bound_addresses: number(own.max_bound_addresses),
+            max_service_metrics: number(own.max_service_metrics),
+        }
+    }
+
+    fn list<T: addresses::Parsed>(&mut self, field: &str, texts: &[String]) -> Vec<T> {
+        let parse = |(index, text): (usize, &String)| {
+            let value = T::parsed(text);
+            if value.is_none() {
+                self.wrong(&format!("{field}[{index}]"), format!("{text:?}"), T::WANTED);
+            }
+            value
+        };
+        texts.iter().enumerate().filter_map(parse).collect()
+    }
+
+    fn optional<T: addresses::Parsed>(&mut self, field: &str, text: &str) -> Option<T> {
+        (!text.is_empty()).then(|| self.parse(field, text))
+    }
+
+    fn parse<T: addresses::Parsed>(&mut self, field: &str, text: &str) -> T {
+        T::parsed(text).unwrap_or_else(|| {
+            self.wrong(field, format!("{text:?}"), T::WANTED);
+            T::STAND_IN
+        })
+    }
+
+    fn not_empty(&mut self, field: &str, text: &str) -> String {
+        if text.is_empty() {
+            let mode = self.name("detectLocalMode");
+            self.wrong(field, "empty", format!("must be set, since {mode} asks for it"));
+        }
+        text.to_owned()
+    }
+
+    fn duration(&mut self, field: &str, duration: GoDuration) -> Duration {
+        Duration::try_from(duration.0).unwrap_or_else(|_| {
+            self.wrong(field, duration, "must not be negative");
+            Duration::ZERO
+        })
+    }
+
+    fn period(&mut self, field: &str, period: GoDuration) -> Duration {
+        let duration = self.duration(field, period);
+        if period.is_zero() {
+            self.wrong(field, period, "must be longer than 0s");
+        }
+        if duration > LONGEST_PERIOD {
+            self.wrong(field, period, "must not be longer than a year");
+        }
+        duration
+    }
+
+    fn count(&mut self, field: &str, number: i32) -> u32 {
+        u32::try_from(number).unwrap_or_else(|_| {
+            self.wrong(field, number, "must not be negative");
+            0
+        })
+    }
+
+    fn within(&mut self, field: &str, number: i32, least: i32, most: i32) -> i32 {
+        if !(least..=most).contains(&number) {
+            self.wrong(field, number, format!("must be from {least} to {most}"));
+        }
+        number
+    }
+
+    /// Notes a mistake: what was found, and what would be right.
+    fn wrong(&mut self, field: &str, found: impl Display, wanted: impl Display) {
+        self.errors.push(Invalid { subject: self.name(field), reason: format!("{found}: {wanted}") });
+    }
+
+    /// How the operator calls a field.
+    fn name(&self, field: &str) -> String {
+        let flag = Setting::of_field(field).and_then(|setting| setting.flag);
+        match (self.naming, flag) {
+            (Naming::Flags, Some(flag)) => format!("--{flag}"),
+            _ => field.to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,44 @@
+//! Addresses and networks as text.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ipnet::IpNet;
+
+/// Something that is written as text.
+pub(super) trait Parsed: Sized {
+    /// What would be right.
+    const WANTED: &'static str;
+    /// Stands for one that is wrong until all mistakes are found.
+    const STAND_IN: Self;
+
+    fn parsed(text: &str) -> Option<Self>;
+}
+
+// === impl Parsed ===
+
+impl Parsed for IpAddr {
+    const WANTED: &'static str = "must be an IP address";
+    const STAND_IN: Self = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+    fn parsed(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Parsed for SocketAddr {
+    const WANTED: &'static str = "must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249";
+    const STAND_IN: Self = SocketAddr::new(IpAddr::STAND_IN, 1);
+
+    fn parsed(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|address: &SocketAddr| address.port() > 0)
+    }
+}
+
+impl Parsed for IpNet {
+    const WANTED: &'static str = "must be a network such as 10.0.0.0/8";
+    const STAND_IN: Self = IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
+
+    fn parsed(text: &str) -> Option<Self> {
+        text.parse().ok().map(|network: IpNet| network.trunc())
+    }
+}
