@@ -97,18 +97,29 @@ impl Connection {
         what: &'static str,
         batch: &mut Batch<T>,
     ) -> Result<Vec<(T, Reply)>, Error> {
-        let count = batch.len();
-        let Some(last) = count.checked_sub(1) else {
-            return Ok(Vec::new());
-        };
-        let first = self.send(what, batch, true)?;
+        match batch.len().checked_sub(1) {
+            Some(last) => self.exchange_until(what, batch, last, true),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The same with the acknowledgement of the message at `awaited`, which has to ask for one itself unless
+    /// `acknowledge` makes the last one do so.
+    pub(crate) fn exchange_until<T>(
+        &mut self,
+        what: &'static str,
+        batch: &mut Batch<T>,
+        awaited: usize,
+        acknowledge: bool,
+    ) -> Result<Vec<(T, Reply)>, Error> {
+        let first = self.send(what, batch, acknowledge)?;
         let mut replies: Vec<(T, Reply)> = batch.take_tags().into_iter().map(|tag| (tag, Ok(()))).collect();
         let deadline = Instant::now() + self.answer_timeout;
         let mut acknowledged = false;
         while !acknowledged {
             self.receive(what, deadline).map_err(lost_if_late)?;
-            acknowledged =
-                sort_replies(&self.buffer, first, last, &mut replies).map_err(|error| error.during(what))?;
+            acknowledged = sort_replies(&self.buffer, first, awaited, &mut replies)
+                .map_err(|error| error.during(what))?;
         }
         self.leftovers = false;
         Ok(replies)
@@ -320,12 +331,12 @@ impl From<Malformed> for Unsortable {
     }
 }
 
-/// Puts the reports of one datagram where they belong, and says whether the last message has been answered.
+/// Puts the reports of one datagram where they belong, and says whether the awaited message has been answered.
 /// Messages with other sequence numbers answer earlier calls, and are passed over.
 fn sort_replies<T>(
     datagram: &[u8],
     first: u32,
-    last: usize,
+    awaited: usize,
     replies: &mut [(T, Reply)],
 ) -> Result<bool, Unsortable> {
     let mut acknowledged = false;
@@ -341,7 +352,7 @@ fn sort_replies<T>(
                 if let Some(failure) = message.failure()? {
                     *reply = Err(failure);
                 }
-                acknowledged |= index == last;
+                acknowledged |= index == awaited;
             }
             _ => {}
         }

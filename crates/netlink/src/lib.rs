@@ -1,5 +1,5 @@
 //! Netlink as kube-ipvs needs it: virtual servers (IPVS), sets (ipset), tracked flows (ctnetlink), links and
-//! addresses (rtnetlink).
+//! addresses (rtnetlink), and tables of nftables to be deleted.
 //!
 //! Every handle is one blocking socket. **It belongs to the network namespace that the calling thread is in
 //! when it opens the handle**, and stays there when the thread moves on; namespaces belong to threads.
@@ -20,6 +20,7 @@ pub mod ipset;
 pub mod ipvs;
 mod message;
 mod netfilter;
+pub mod nftables;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]

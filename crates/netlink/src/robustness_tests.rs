@@ -6,6 +6,7 @@ use crate::{
     attribute::Attributes,
     conntrack, generic, ipset, ipvs,
     message::{Message, Messages},
+    nftables,
     replay::{datagrams, names},
     route,
 };
@@ -16,6 +17,7 @@ fn parse_as_anything(message: &Message<'_>) {
     ipvs::parse_as_anything(message);
     ipset::parse_as_anything(message);
     conntrack::parse_as_anything(message);
+    nftables::parse_as_anything(message);
     route::parse_as_anything(message);
     Attributes::new(message.payload).flatten().for_each(|attribute| {
         let _ = (attribute.string(), attribute.u64(), attribute.nested().count());

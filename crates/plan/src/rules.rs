@@ -7,6 +7,7 @@
 //! `KUBE-NO-ENDPOINT`, and the chain in the mangle table.
 
 mod filter;
+pub mod leftovers;
 mod mangle;
 mod nat;
 pub mod repair;

@@ -116,7 +116,7 @@ fn parse_saved(saved: &str) -> BTreeMap<&str, SavedChains<'_>> {
 
 /// Splits a rule into its arguments, without the quotes that some versions of the tools print around every
 /// comment and others only around those with spaces.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let (mut quoted, mut started, mut escaped) = (false, false, false);
