@@ -1,19 +1,63 @@
 //! What can go wrong between the plan and the kernel, beyond a refused element.
 
+mod advice;
+
 use std::io;
 use std::path::PathBuf;
 
 /// A failure of a whole call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The process may not do what it is for.
+    #[error(
+        "this process lacks {missing}: run it as root, or give it that; in Kubernetes by \
+         securityContext.capabilities.add: [NET_ADMIN, NET_RAW] with runAsUser: 0"
+    )]
+    Capabilities {
+        /// What is missing, and what it is for.
+        missing: String,
+    },
     /// The kernel has no IPVS.
     #[error(
-        "this kernel offers no IPVS ({source}): run 'modprobe ip_vs' (the proxy itself needs CAP_SYS_MODULE \
-         and /lib/modules for that), or use a kernel that has CONFIG_IP_VS"
+        "this kernel offers no IPVS, and its module cannot be loaded from here ({tried}): run 'modprobe ip_vs' on the \
+         node, or give the process CAP_SYS_MODULE, /lib/modules and the program modprobe; if there is no such module, \
+         install the package with the kernel's modules, or use a kernel that has CONFIG_IP_VS"
     )]
     NoIpvs {
-        /// What the kernel said.
-        source: netlink::Error,
+        /// How loading it went.
+        tried: String,
+    },
+    /// The kernel has no ipset.
+    #[error(
+        "this kernel offers no ipset, and its module cannot be loaded from here ({tried}): run 'modprobe ip_set' on \
+         the node, or use a kernel that has CONFIG_IP_SET and its hash and bitmap types"
+    )]
+    NoIpset {
+        /// How loading it went.
+        tried: String,
+    },
+    /// The kernel has no dummy interfaces.
+    #[error(
+        "the interface {name} cannot be created, since this kernel offers no interfaces of type dummy: run 'modprobe \
+         dummy' on the node, or use a kernel that has CONFIG_DUMMY"
+    )]
+    NoDummy {
+        /// The interface.
+        name: &'static str,
+    },
+    /// The kernel lacks the scheduler of Services that choose none.
+    #[error(
+        "this kernel offers no IPVS scheduler {scheduler}, and its module cannot be loaded from here ({tried}): run \
+         'modprobe {module}' on the node, or choose another one with --ipvs-scheduler (ipvs.scheduler in a \
+         configuration file)"
+    )]
+    NoScheduler {
+        /// The scheduler.
+        scheduler: &'static str,
+        /// The module.
+        module: String,
+        /// How loading it went.
+        tried: String,
     },
     /// A netlink call failed, so that what it was to find out or to do is unknown.
     #[error("{what}: {source}")]
@@ -37,7 +81,10 @@ pub enum Error {
         wanted: String,
     },
     /// A set could not be created.
-    #[error("set {name} cannot be created: {refused}; is the kernel module for {set_type} available?")]
+    #[error(
+        "set {name} cannot be created: {refused}; if the kernel does not know sets of type {set_type}, load the module \
+         ip_set_{} on the node", set_type.replace(':', "_").replace(',', "")
+    )]
     SetCreation {
         /// The set.
         name: String,
@@ -61,6 +108,16 @@ pub enum Error {
         /// The kernel's reason.
         refused: netlink::Refused,
     },
+    /// A table of nftables could not be deleted.
+    #[error("the {family} table {name} of nftables cannot be deleted: {refused}; see 'nft list tables'")]
+    Table {
+        /// Its family.
+        family: model::Family,
+        /// Its name.
+        name: &'static str,
+        /// The kernel's reason.
+        refused: netlink::Refused,
+    },
     /// The name of our interface is taken.
     #[error("interface {name} exists and is of type {found}, not dummy; rename or delete it")]
     ForeignInterface {
@@ -69,8 +126,17 @@ pub enum Error {
         /// Its kind.
         found: String,
     },
+    /// There is no IPv6.
+    #[error("no IPv6 here: {reason}")]
+    NoIpv6 {
+        /// Why.
+        reason: &'static str,
+    },
     /// A program could not be started.
-    #[error("{program} cannot be run: {source}; install the iptables package")]
+    #[error(
+        "{program} cannot be run: {source}; install the package iptables (1.8 or newer) on this node or in this image, \
+         in a folder of PATH"
+    )]
     Program {
         /// The program.
         program: &'static str,
@@ -78,7 +144,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A program failed.
-    #[error("{program} failed ({status}): {stderr}")]
+    #[error("{program} failed ({status}): {stderr}{}", advice::on_program(stderr))]
     ProgramFailed {
         /// The program.
         program: &'static str,
@@ -88,7 +154,7 @@ pub enum Error {
         stderr: String,
     },
     /// A sysctl has the wrong value and cannot be set.
-    #[error("sysctl {} cannot be set to {value}: {source}", path.display())]
+    #[error("sysctl {} cannot be set to {value}: {source}{}", path.display(), advice::on_sysctl(path, source))]
     Sysctl {
         /// The file under `/proc/sys`.
         path: PathBuf,

@@ -51,6 +51,8 @@ pub struct FakeKernel {
     pub timeouts: [u32; 3],
     /// How often rules were written.
     pub restores: u32,
+    /// The families of which nftables has a table of kube-proxy's.
+    pub nftables: BTreeSet<Family>,
     rules: PerFamily<SavedRules>,
 }
 
@@ -237,6 +239,16 @@ impl Kernel for FakeKernel {
             status: "exit status: 2".to_owned(),
             stderr,
         })
+    }
+
+    fn nftables(&mut self) -> Result<Vec<Family>, Error> {
+        Ok(self.nftables.iter().copied().collect())
+    }
+
+    fn delete_nftables(&mut self, family: Family) -> Result<(), Error> {
+        self.nftables.remove(&family);
+        self.log.push(format!("delete the {family} table of nftables"));
+        Ok(())
     }
 
     fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {

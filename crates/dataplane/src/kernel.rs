@@ -107,6 +107,18 @@ pub trait Kernel {
     /// If the program cannot be run or refuses the input.
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error>;
 
+    /// The families of which nftables has a table of kube-proxy's, from its mode nftables.
+    ///
+    /// # Errors
+    /// If the tables cannot be listed.
+    fn nftables(&mut self) -> Result<Vec<Family>, Error>;
+
+    /// Deletes kube-proxy's table of nftables for `family`.
+    ///
+    /// # Errors
+    /// If the kernel refuses.
+    fn delete_nftables(&mut self, family: Family) -> Result<(), Error>;
+
     /// The value of the sysctl `name` (with slashes: `net/ipv4/ip_forward`); none if the kernel has no such
     /// sysctl.
     ///

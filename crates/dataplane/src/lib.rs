@@ -10,6 +10,7 @@ pub mod error;
 pub mod fake;
 pub mod flows;
 pub mod kernel;
+pub mod leftovers;
 pub mod linux;
 pub mod report;
 pub mod sysctl;

@@ -1,12 +1,15 @@
 //! The real kernel: IPVS, sets, the interface and what is local by it over netlink; rules through the iptables programs.
 
+pub mod cleanup;
 mod convert;
 mod flows;
 mod forms;
 mod host_addresses;
 mod interface;
+mod nftables;
 mod programs;
 mod sets;
+pub mod usability;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,13 +60,10 @@ impl Linux {
     /// Opens the kernel in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// [`Error::NoIpvs`] if the kernel has no IPVS; otherwise if a netlink socket cannot be had.
+    /// [`Error::NoIpvs`] or [`Error::NoIpset`] if the kernel has none; otherwise if a netlink socket cannot be had.
     pub fn open() -> Result<Self, Error> {
-        let ipvs = Ipvs::open().map_err(|source| match source {
-            netlink::Error::FamilyMissing { .. } => Error::NoIpvs { source },
-            source => Error::Netlink { what: "opening IPVS", source },
-        })?;
-        let ipset = Ipset::open().map_err(Error::netlink("opening ipset"))?;
+        let ipvs = usability::open_ipvs()?;
+        let ipset = usability::open_ipset()?;
         let interface = Interface::open(DEFAULT_MAX_BOUND_ADDRESSES)?;
         let conntrack = Conntrack::open().map_err(Error::netlink("opening conntrack"))?;
         Ok(Linux { ipvs, ipset, interface, conntrack })
@@ -173,6 +173,14 @@ impl Kernel for Linux {
         programs::restore(family, input)
     }
 
+    fn nftables(&mut self) -> Result<Vec<Family>, Error> {
+        nftables::families()
+    }
+
+    fn delete_nftables(&mut self, family: Family) -> Result<(), Error> {
+        nftables::delete(family)
+    }
+
     fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {
         let path = sysctl_path(name);
         match fs::read_to_string(&path) {
@@ -202,11 +210,13 @@ impl Kernel for Linux {
 /// Which families this node can serve: those whose rules can be read, and whose addresses the kernel has.
 pub fn supported_families() -> PerFamily<Result<(), Error>> {
     let v6 = || {
-        if Path::new("/proc/net/if_inet6").exists() {
-            return programs::save(Family::V6).map(drop);
+        if !has_ipv6() {
+            return Err(Error::NoIpv6 { reason: "this kernel has none" });
         }
-        let source = io::Error::new(io::ErrorKind::Unsupported, "this kernel or namespace has no IPv6");
-        Err(Error::Program { program: "ip6tables-save", source })
+        if is_disabled("net/ipv6/conf/all/disable_ipv6") {
+            return Err(Error::NoIpv6 { reason: "the sysctl net.ipv6.conf.all.disable_ipv6 is 1" });
+        }
+        programs::save(Family::V6).map(drop)
     };
     // At the same time: this is a good part of what a start takes.
     thread::scope(|scope| {
@@ -214,6 +224,14 @@ pub fn supported_families() -> PerFamily<Result<(), Error>> {
         let v4 = programs::save(Family::V4).map(drop);
         PerFamily { v4, v6: v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) }
     })
+}
+
+fn has_ipv6() -> bool {
+    Path::new("/proc/net/if_inet6").exists()
+}
+
+fn is_disabled(sysctl: &str) -> bool {
+    fs::read_to_string(sysctl_path(sysctl)).is_ok_and(|value| value.trim() == "1")
 }
 
 /// Whether packets of bridges pass iptables here (`br_netfilter` is loaded).

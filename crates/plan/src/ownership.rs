@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use model::{Family, Protocol};
 
-use crate::{Entry, Member, Options, SetName, State, VirtualServerKey};
+use crate::{Entry, Member, Options, SetId, SetName, State, VirtualServerKey};
 
 /// The part of `observed` that may be changed, and what was found to be foreign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +54,28 @@ pub fn is_foreign_server(key: &VirtualServerKey, members: &BTreeSet<Member>, opt
 /// Whether an address of `kube-ipvs0` that is not wanted is to be left alone, with these entries in the sets.
 pub fn is_foreign_address(address: &IpAddr, members: &BTreeSet<Member>) -> bool {
     !members.contains(&Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address)))
+}
+
+/// [`claim`] where everything of a proxy's has to go, and a part of it may be gone: `sets` are those that exist. What
+/// nothing names any more because its set was destroyed is known by `kube-ipvs0`, which nobody but a proxy has.
+pub fn claim_remains(mut observed: State, sets: &BTreeSet<SetId>, options: &Options) -> Claimed {
+    let lost = |name, address: &IpAddr| !sets.contains(&SetId::new(name, Family::of(address)));
+    let bound = |address: &IpAddr| Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address));
+    let unnamed = observed.addresses.iter().filter(|address| lost(SetName::IpvsIps, address)).map(bound);
+    let unnamed: Vec<Member> = unnamed.collect();
+    observed.members.extend(unnamed);
+    let is_bound =
+        |address: &IpAddr| observed.addresses.contains(address) && observed.members.contains(&bound(address));
+    let orphans = observed.virtual_servers.keys();
+    let orphans = orphans.filter(|key| lost(SetName::ClusterIp, &key.address) && is_bound(&key.address));
+    let named: Vec<Member> = orphans
+        .map(|key| {
+            let pair = Entry::IpPort(key.address, key.protocol, key.port);
+            Member::new(SetName::ClusterIp, Family::of(&key.address), pair)
+        })
+        .collect();
+    observed.members.extend(named);
+    claim(observed, &State::default(), options)
 }
 
 /// Whether a set names this address and port, or, for an address of this machine or of `kube-ipvs0`, this node port.

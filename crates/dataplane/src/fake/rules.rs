@@ -45,6 +45,18 @@ impl SavedRules {
 
     fn rule(&mut self, table: &str, line: &str) -> Result<(), &'static str> {
         let (command, rest) = line.split_once(' ').ok_or("no command")?;
+        if command == "-X" {
+            let chains = self.0.entry(table.to_owned()).or_default();
+            let is_used = chains.values().flatten().any(|rule| jumps_to(rule, rest));
+            return match chains.get(rest) {
+                Some(rules) if rules.is_empty() && !is_used => {
+                    chains.remove(rest);
+                    Ok(())
+                }
+                Some(_) => Err("the chain is in use"),
+                None => Err("no such chain"),
+            };
+        }
         let (chain, text) = rest.split_once(' ').ok_or("no rule")?;
         let chains = self.0.entry(table.to_owned()).or_default();
         let target = text.split_once("-j ").map_or("", |(_, target)| target);
@@ -67,6 +79,10 @@ impl SavedRules {
         }
         Ok(())
     }
+}
+
+fn jumps_to(rule: &str, chain: &str) -> bool {
+    rule.split_once("-j ").is_some_and(|(_, target)| target.split(' ').next() == Some(chain))
 }
 
 impl fmt::Display for SavedRules {

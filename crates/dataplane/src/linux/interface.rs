@@ -51,8 +51,22 @@ impl Interface {
     }
 
     pub(super) fn create(&mut self) -> Result<(), Error> {
-        self.route.create_dummy(INTERFACE).map_err(Error::netlink("creating the interface kube-ipvs0"))?;
+        self.route.create_dummy(INTERFACE).map_err(|source| match source.errno() {
+            Some(Errno::EOPNOTSUPP) => Error::NoDummy { name: INTERFACE },
+            _ => Error::Netlink { what: "creating the interface kube-ipvs0", source },
+        })?;
         self.find().map(drop)
+    }
+
+    /// Deletes it, with all its addresses and the routes to it.
+    pub(super) fn delete(&mut self) -> Result<(), Error> {
+        match self.index.take() {
+            Some(index) => {
+                let deleted = self.route.delete_link(index);
+                deleted.map_err(Error::netlink("deleting the interface kube-ipvs0"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// The addresses that are local by it, bound or routed, without link-local ones of IPv6.

@@ -1,4 +1,5 @@
-//! The only programs that are ever started: `iptables-save`, `iptables-restore` and their IPv6 twins.
+//! The only programs that are ever started: `iptables-save`, `iptables-restore` and their IPv6 twins, and at start
+//! `modprobe`.
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
@@ -10,17 +11,46 @@ use crate::Error;
 /// How long a restore waits for another program that holds the lock of iptables, in seconds.
 const LOCK_WAIT: &str = "5";
 
+/// Which of the two implementations of iptables is meant. The rules of one are not seen by the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Variant {
+    /// The one that the machine or the image has chosen.
+    Chosen,
+    /// The one over the older interface of the kernel.
+    Legacy,
+    /// The one over nftables.
+    Nft,
+}
+
 pub(super) fn save(family: Family) -> Result<String, Error> {
-    let program = plan::rules::save_command(family);
+    save_by(Variant::Chosen, family)
+}
+
+pub(super) fn save_by(variant: Variant, family: Family) -> Result<String, Error> {
+    let program = match (variant, family) {
+        (Variant::Chosen, family) => plan::rules::save_command(family),
+        (Variant::Legacy, Family::V4) => "iptables-legacy-save",
+        (Variant::Legacy, Family::V6) => "ip6tables-legacy-save",
+        (Variant::Nft, Family::V4) => "iptables-nft-save",
+        (Variant::Nft, Family::V6) => "ip6tables-nft-save",
+    };
     let output = command(program).stdin(Stdio::null()).output();
     let output = output.map_err(|source| Error::Program { program, source })?;
     check(program, output)
 }
 
 pub(super) fn restore(family: Family, input: &str) -> Result<(), Error> {
-    let program = match family {
-        Family::V4 => "iptables-restore",
-        Family::V6 => "ip6tables-restore",
+    restore_by(Variant::Chosen, family, input)
+}
+
+pub(super) fn restore_by(variant: Variant, family: Family, input: &str) -> Result<(), Error> {
+    let program = match (variant, family) {
+        (Variant::Chosen, Family::V4) => "iptables-restore",
+        (Variant::Chosen, Family::V6) => "ip6tables-restore",
+        (Variant::Legacy, Family::V4) => "iptables-legacy-restore",
+        (Variant::Legacy, Family::V6) => "ip6tables-legacy-restore",
+        (Variant::Nft, Family::V4) => "iptables-nft-restore",
+        (Variant::Nft, Family::V6) => "ip6tables-nft-restore",
     };
     let failed = |source| Error::Program { program, source };
     let mut child = command(program)
@@ -37,9 +67,19 @@ pub(super) fn restore(family: Family, input: &str) -> Result<(), Error> {
     written.map_err(failed)
 }
 
+/// Loads a kernel module, and says why that failed.
+pub(super) fn load_module(module: &str) -> Result<(), String> {
+    let output = command("modprobe").arg(module).stdin(Stdio::null()).output();
+    let output = output.map_err(|source| format!("modprobe cannot be run: {source}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+    }
+}
+
 #[expect(
     clippy::disallowed_methods,
-    reason = "rules are left to the iptables programs, which other software uses as well"
+    reason = "rules and modules are left to the programs for them, which other software uses as well"
 )]
 fn command(program: &str) -> Command {
     Command::new(program)

@@ -37,16 +37,18 @@ pub(super) fn create(ipset: &mut Ipset, wanted: &[SetId]) -> Result<(), Error> {
     Ok(())
 }
 
-/// The entries of a set; none if there is no such set.
+/// The entries of a set; none if there is no such set, or one that only shares the name.
 pub(super) fn entries(ipset: &mut Ipset, set: SetId) -> Result<Vec<Entry>, Error> {
     match ipset.entries(&set.to_string()) {
         Ok(entries) => Ok(entries.iter().filter_map(convert::observed_entry).collect()),
         Err(error) if error.errno() == Some(Errno::ENOENT) => Ok(Vec::new()),
+        Err(netlink::Error::UnsupportedSet { .. }) => Ok(Vec::new()),
         Err(source) => Err(Error::Netlink { what: "listing set entries", source }),
     }
 }
 
-fn headers(ipset: &mut Ipset) -> Result<BTreeMap<SetId, SetHeader>, Error> {
+/// The sets that exist by our names.
+pub(super) fn headers(ipset: &mut Ipset) -> Result<BTreeMap<SetId, SetHeader>, Error> {
     let listed = ipset.sets().map_err(Error::netlink("listing sets"))?;
     Ok(listed.into_iter().filter_map(|header| Some((SetId::by_name(&header.name)?, header))).collect())
 }

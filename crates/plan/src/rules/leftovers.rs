@@ -12,6 +12,9 @@ use std::fmt::Write as _;
 use super::Ruleset;
 use super::repair::words;
 
+/// The table of nftables that kube-proxy's mode of that name makes for each family.
+pub const NFTABLES_TABLE: &str = "kube-proxy";
+
 /// Chains and rules that are to go from the iptables of one family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
