@@ -17,6 +17,7 @@ use crate::Error;
 use crate::drain::Drains;
 use crate::flows::{self, Stale};
 use crate::kernel::{Kernel, Observed};
+use crate::leftovers::{self, Leftovers};
 use crate::report::{Comparison, Differences, Foreign, Report};
 use crate::sysctl::{Sysctl, Sysctls};
 
@@ -169,21 +170,34 @@ impl<K: Kernel> Dataplane<K> {
                 (report, Vec::new(), None)
             }
         };
-        for family in families.iter().copied() {
-            let wanted = ruleset(family, target.options);
-            if !standing.contains(&wanted) {
-                self.rules.enforce(&mut self.kernel, &wanted, &mut report);
-            }
+        let missing = families.iter().map(|family| ruleset(*family, target.options));
+        let missing = missing.filter(|wanted| !standing.contains(wanted));
+        // Rules of another mode serve traffic by themselves, until virtual servers can.
+        let (late, soon): (Vec<Ruleset>, Vec<Ruleset>) =
+            missing.partition(|wanted| self.rules.other_mode(wanted.family) == Some(true));
+        for wanted in soon {
+            self.rules.enforce(&mut self.kernel, &wanted, &mut report);
         }
         match observed.map_or_else(|| self.kernel.observe(&families), Ok) {
             Ok(observed) => self.approach(observed, target, now, &mut report),
             Err(error) => report.errors.push(error),
+        }
+        for wanted in late {
+            self.rules.enforce(&mut self.kernel, &wanted, &mut report);
         }
         if self.flows == Flows::Unknown && report.errors.is_empty() {
             self.flows = Flows::Known;
             self.forget_flows(&flows::of_state(target.desired), &mut report);
         }
         report
+    }
+
+    /// Removes what kube-proxy in another mode has left, once a reconciliation was complete. Rules are read again only
+    /// if there were any of its own.
+    pub fn remove_leftovers(&mut self, options: &Options) -> Leftovers {
+        let families = options.families.iter().copied();
+        let families = families.filter(|family| self.rules.other_mode(*family) != Some(false)).collect();
+        leftovers::remove(&mut self.kernel, &families, options)
     }
 
     /// Carries out the operations of a change, which come in the order of their phases. They are gone through

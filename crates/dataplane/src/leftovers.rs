@@ -1,5 +1,7 @@
 //! What kube-proxy in another mode has left on the node, removed once everything of ours stands.
 
+use std::collections::BTreeSet;
+
 use model::Family;
 use plan::Options;
 use plan::rules::leftovers;
@@ -18,11 +20,11 @@ pub struct Leftovers {
     pub errors: Vec<Error>,
 }
 
-/// Removes the chains and rules of mode iptables and the tables of mode nftables, in the families that are served.
-/// Until then they translate the addresses of Services before IPVS sees them; so this must wait until IPVS can.
-pub fn remove(kernel: &mut impl Kernel, options: &Options) -> Leftovers {
+/// Removes the chains and rules of mode iptables in these families, and the tables of mode nftables in those that are
+/// served. Until then they translate the addresses of Services before IPVS sees them; so this must wait until IPVS can.
+pub(crate) fn remove(kernel: &mut impl Kernel, families: &BTreeSet<Family>, options: &Options) -> Leftovers {
     let mut found = Leftovers::default();
-    for family in options.families.iter().copied() {
+    for family in families.iter().copied() {
         if let Err(error) = found.remove_rules(kernel, family, options) {
             found.errors.push(error);
         }
@@ -78,13 +80,13 @@ mod tests {
         let ours = ruleset(Family::V4, &options).to_string();
         kernel.set_rules(Family::V4, &format!("{MODE_IPTABLES}{ours}"));
         kernel.nftables.extend(Family::ALL);
-        let found = remove(&mut kernel, &options);
+        let found = remove(&mut kernel, &options.families, &options);
         assert!(found.errors.is_empty(), "{:?}", found.errors);
         assert_eq!(found.removed.len(), 4, "{:#?}", found.removed);
         assert!(kernel.nftables.is_empty());
         let left = kernel.saved_rules(Family::V4).unwrap();
         assert!(!left.contains("KUBE-SVC") && left.contains("-A KUBE-SERVICES"), "{left}");
-        assert!(remove(&mut kernel, &options).removed.is_empty());
+        assert!(remove(&mut kernel, &options.families, &options).removed.is_empty());
     }
 
     #[test]
@@ -93,7 +95,7 @@ mod tests {
         let mut kernel = FakeKernel::new();
         kernel.set_rules(Family::V4, MODE_IPTABLES);
         kernel.nftables.insert(Family::V4);
-        let found = remove(&mut kernel, &options);
+        let found = remove(&mut kernel, &options.families, &options);
         assert!(found.removed.is_empty() && kernel.restores == 0, "{found:?}");
     }
 }

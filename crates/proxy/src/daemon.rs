@@ -53,6 +53,8 @@ pub(crate) struct Daemon<K> {
     looking: Duration,
     /// Whether a step failed since the whole state was last compared with success.
     fails: bool,
+    /// Whether what kube-proxy in another mode has left was not looked for yet.
+    looks_for_leftovers: bool,
 }
 
 /// What planning leaves to do.
@@ -86,6 +88,7 @@ impl<K: Kernel> Daemon<K> {
             guards_nodes: false,
             looking: Duration::ZERO,
             fails: false,
+            looks_for_leftovers: true,
         }
     }
 
@@ -351,6 +354,11 @@ impl<K: Kernel> Daemon<K> {
         }
         self.pacer.done(scope, report.is_complete(), draining > 0, now);
         self.journal.outcome(report, scope);
+        if self.looks_for_leftovers && scope == Scope::Whole && report.is_complete() {
+            let leftovers = self.dataplane.remove_leftovers(self.planner.options());
+            self.looks_for_leftovers = !leftovers.errors.is_empty();
+            self.journal.leftovers(&leftovers);
+        }
     }
 }
 

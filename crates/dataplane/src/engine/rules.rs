@@ -2,6 +2,7 @@
 
 use model::{Family, PerFamily};
 use plan::Options;
+use plan::rules::leftovers;
 use plan::rules::repair::{Repair, repair};
 use plan::rules::{Ruleset, ruleset};
 
@@ -14,6 +15,8 @@ pub(super) struct Rules {
     /// Our rules in the words of an `iptables-save` that prints them differently from what is expected, as
     /// read right after they were written.
     own_words: PerFamily<Option<Vec<String>>>,
+    /// Whether kube-proxy in another mode had rules when they were first read; none before.
+    other_mode: PerFamily<Option<bool>>,
 }
 
 // === impl Rules ===
@@ -21,7 +24,10 @@ pub(super) struct Rules {
 impl Rules {
     /// Reads the rules of a family and writes what is missing or different.
     pub(super) fn enforce(&mut self, kernel: &mut impl Kernel, wanted: &Ruleset, report: &mut Report) {
-        let mended = kernel.saved_rules(wanted.family).and_then(|saved| self.mend(kernel, wanted, &saved));
+        let mended = kernel.saved_rules(wanted.family).and_then(|saved| {
+            self.note_other_mode(wanted, &saved);
+            self.mend(kernel, wanted, &saved)
+        });
         match mended {
             Ok(findings) => report.repaired.extend(findings),
             Err(error) => report.errors.push(error),
@@ -36,8 +42,20 @@ impl Rules {
         wanted: &Ruleset,
     ) -> Result<Option<Vec<String>>, Error> {
         let saved = kernel.saved_rules(wanted.family)?;
+        self.note_other_mode(wanted, &saved);
         let has_others = !own_lines(&saved).is_empty() && repair(wanted, &saved).is_some();
         if has_others { Ok(None) } else { self.mend(kernel, wanted, &saved).map(Some) }
+    }
+
+    /// Whether kube-proxy in another mode has rules, which serve traffic without virtual servers; none if that is not
+    /// known yet.
+    pub(super) fn other_mode(&self, family: Family) -> Option<bool> {
+        *self.other_mode.get(family)
+    }
+
+    fn note_other_mode(&mut self, wanted: &Ruleset, saved: &str) {
+        let known = self.other_mode.get_mut(wanted.family);
+        *known = known.or_else(|| Some(leftovers::beside(wanted, saved).is_some()));
     }
 
     /// Writes what is missing or different in what was read.

@@ -57,7 +57,16 @@ fn unknown_virtual_server() -> Arc<VirtualServer> {
 
 /// Who owns what of `lines`, where the Service of `desired` is wanted.
 fn check(lines: &str, desired: &str, options: &Options, expected: Expect) {
-    let claimed = claim(observed(lines), &planned(&cluster(desired), options), options);
+    show(claim(observed(lines), &planned(&cluster(desired), options), options), expected);
+}
+
+/// Who owns what of `lines`, where everything of a proxy's has to go and these sets exist.
+fn check_remains(lines: &str, sets: &[&str], expected: Expect) {
+    let sets = sets.iter().map(|set| SetId::by_name(set).unwrap()).collect();
+    show(claim_remains(observed(lines), &sets, &Options::default()), expected);
+}
+
+fn show(claimed: Claimed, expected: Expect) {
     let servers = |owner: &'static str, keys: Vec<VirtualServerKey>| {
         keys.into_iter().map(move |key| format!("{owner}: {key}\n"))
     };
@@ -249,5 +258,55 @@ fn node_ports_that_kube_proxy_put_on_service_addresses_are_a_proxys() {
             ours: KUBE-NODE-PORT-TCP 30080
             ours: KUBE-IPVS-IPS 10.96.0.1
         "#]],
+    );
+}
+
+const HALF: &str = "10.96.0.1:80/TCP
+     192.0.2.1:80/TCP
+     10.96.0.1
+     192.0.2.2";
+
+#[test]
+fn remains_whose_sets_are_gone_are_known_by_the_interface() {
+    check_remains(
+        HALF,
+        &[],
+        expect![[r#"
+            ours: 10.96.0.1:80/TCP
+            foreign: 192.0.2.1:80/TCP
+            ours: 10.96.0.1
+            ours: 192.0.2.2
+            ours: KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            ours: KUBE-IPVS-IPS 10.96.0.1
+            ours: KUBE-IPVS-IPS 192.0.2.2
+        "#]],
+    );
+}
+
+#[test]
+fn remains_whose_sets_are_there_are_known_by_them() {
+    let lines = format!("{HALF}\nKUBE-IPVS-IPS 10.96.0.1");
+    check_remains(
+        &lines,
+        &["KUBE-IPVS-IPS"],
+        expect![[r#"
+        ours: 10.96.0.1:80/TCP
+        foreign: 192.0.2.1:80/TCP
+        ours: 10.96.0.1
+        foreign: 192.0.2.2
+        ours: KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+        ours: KUBE-IPVS-IPS 10.96.0.1
+    "#]],
+    );
+    check_remains(
+        &lines,
+        &["KUBE-IPVS-IPS", "KUBE-CLUSTER-IP"],
+        expect![[r#"
+        foreign: 10.96.0.1:80/TCP
+        foreign: 192.0.2.1:80/TCP
+        ours: 10.96.0.1
+        foreign: 192.0.2.2
+        ours: KUBE-IPVS-IPS 10.96.0.1
+    "#]],
     );
 }

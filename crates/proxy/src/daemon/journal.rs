@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use dataplane::Report;
+use dataplane::leftovers::Leftovers;
 use model::{ObjectKey, Problem};
 use plan::{Conflict, Operation, State, Update, Warning};
 use tracing::{debug, error, info, warn};
@@ -21,6 +22,8 @@ pub(super) struct Journal {
     warnings: BTreeMap<ObjectKey, Vec<Warning>>,
     failing: BTreeSet<String>,
     foreign: Option<usize>,
+    /// Why leftovers of another mode could not be removed.
+    leftover_failures: BTreeSet<String>,
 }
 
 // === impl Journal ===
@@ -137,6 +140,29 @@ impl Journal {
             info!("everything that had failed is done");
         }
         self.failing = failing;
+    }
+
+    /// What kube-proxy in another mode had left.
+    pub(super) fn leftovers(&mut self, leftovers: &Leftovers) {
+        let Leftovers { removed, kept, errors } = leftovers;
+        if !removed.is_empty() {
+            let examples = removed.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join("; ");
+            info!(count = removed.len(), examples, "removed what kube-proxy in another mode had left");
+        }
+        for leftover in removed {
+            debug!(leftover, "removed");
+        }
+        for kept in kept {
+            warn!(kept, "left by kube-proxy in another mode; not removed");
+        }
+        for text in errors.iter().map(ToString::to_string) {
+            if self.leftover_failures.insert(text.clone()) {
+                error!(
+                    error = text,
+                    "what kube-proxy in another mode left cannot be removed; it is tried again"
+                );
+            }
+        }
     }
 
     fn foreign(&mut self, report: &Report) {

@@ -1,5 +1,6 @@
 mod cost;
 mod health;
+mod leftovers;
 mod outside;
 
 use std::collections::BTreeMap;
@@ -69,6 +70,12 @@ impl Kernel for Shared {
     }
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.restore_rules(family, input))
+    }
+    fn nftables(&mut self) -> Result<Vec<Family>, dataplane::Error> {
+        self.with(FakeKernel::nftables)
+    }
+    fn delete_nftables(&mut self, family: Family) -> Result<(), dataplane::Error> {
+        self.with(|kernel| kernel.delete_nftables(family))
     }
     fn sysctl(&mut self, name: &str) -> Result<Option<String>, dataplane::Error> {
         self.with(|kernel| kernel.sysctl(name))

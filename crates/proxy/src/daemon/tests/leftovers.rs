@@ -1,0 +1,50 @@
+//! Starting where kube-proxy ran in another mode.
+
+use super::*;
+
+/// Its rules for a Service at 10.96.0.1, and its table of nftables.
+fn kernel_of_other_modes() -> FakeKernel {
+    const MODE_IPTABLES: &str = "*nat
+:PREROUTING - [0:0]
+:KUBE-SERVICES - [0:0]
+:KUBE-SVC-NPX46M4PTMTKRN6Y - [0:0]
+-A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES
+-A KUBE-SERVICES -d 10.96.0.1/32 -j KUBE-SVC-NPX46M4PTMTKRN6Y
+COMMIT
+";
+    let mut kernel = FakeKernel::new();
+    kernel.set_rules(Family::V4, MODE_IPTABLES);
+    kernel.nftables.insert(Family::V4);
+    kernel
+}
+
+impl Bench {
+    /// Whether the other mode's chain for the Service is there and traffic is led into it, and whether its table is.
+    fn others(&self) -> (bool, bool, bool) {
+        let rules = self.kernel.with(|kernel| kernel.saved_rules(Family::V4)).unwrap();
+        let has_table = self.kernel.with(|kernel| !kernel.nftables.is_empty());
+        (rules.contains(":KUBE-SVC-"), rules.contains("-j KUBE-SVC-"), has_table)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_another_mode_left_serves_until_ours_does_and_then_goes() {
+    let bench = Bench::start(kernel_of_other_modes());
+    bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
+    assert_eq!(bench.others(), (true, true, true));
+    bench.tell(synced()).await;
+    assert_eq!(bench.virtual_servers().lines().count(), 2);
+    assert_eq!(bench.others(), (false, false, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_stays_until_everything_of_ours_stands() {
+    let mut kernel = kernel_of_other_modes();
+    kernel.refusals.push(("bind 10.96.0.1 to kube-ipvs0".to_owned(), netlink_errno()));
+    let bench = Bench::start(kernel);
+    bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
+    bench.tell(synced()).await;
+    assert_eq!(bench.others(), (true, false, true));
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(bench.others(), (false, false, false));
+}
