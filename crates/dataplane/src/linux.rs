@@ -6,7 +6,6 @@ mod flows;
 mod forms;
 mod host_addresses;
 mod interface;
-mod meter;
 mod nftables;
 mod programs;
 mod sets;
@@ -29,12 +28,10 @@ use plan::{Entry, Operation, SetId, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
-use crate::kernel::{
-    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, VirtualServers,
-};
+use crate::kernel::{Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, VirtualServers};
 
 use self::interface::Interface;
-pub use self::meter::LinuxMeter;
+pub use self::programs::Variant as IptablesVariant;
 pub use self::watch::Watch;
 
 /// How many IPv4 addresses are bound to `kube-ipvs0` unless told otherwise. So many cost little, and whoever looks for
@@ -208,15 +205,6 @@ impl Kernel for Linux {
         let [tcp, tcp_fin, udp] = seconds;
         let timeouts = ipvs::Timeouts { tcp, tcp_fin, udp };
         self.ipvs.set_timeouts(timeouts).map_err(Error::netlink("setting the IPVS timeouts"))
-    }
-
-    fn sent_messages(&self) -> SentMessages {
-        SentMessages {
-            ipvs: self.ipvs.traffic().messages,
-            ipset: self.ipset.traffic().messages,
-            route: self.interface.sent_messages(),
-            conntrack: self.conntrack.traffic().messages,
-        }
     }
 }
 

@@ -1,6 +1,9 @@
 //! The only programs that are ever started: `iptables-save`, `iptables-restore` and their IPv6 twins, and at start
 //! `modprobe`.
 
+mod choice;
+
+use std::fmt;
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
 
@@ -13,8 +16,9 @@ const LOCK_WAIT: &str = "5";
 
 /// Which of the two implementations of iptables is meant. The rules of one are not seen by the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Variant {
-    /// The one that the machine or the image has chosen.
+pub enum Variant {
+    /// The one that the machine's administrator has chosen; in an image that leaves it open, the one that the rest of
+    /// the node uses.
     Chosen,
     /// The one over the older interface of the kernel.
     Legacy,
@@ -22,12 +26,34 @@ pub(super) enum Variant {
     Nft,
 }
 
+// === impl Variant ===
+
+impl Variant {
+    /// What is started for it: still the chosen one where the plain names are installed.
+    pub fn resolved(self) -> Variant {
+        match self {
+            Variant::Chosen => choice::chosen(),
+            variant => variant,
+        }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Variant::Chosen => "as installed",
+            Variant::Legacy => "legacy",
+            Variant::Nft => "nft",
+        })
+    }
+}
+
 pub(super) fn save(family: Family) -> Result<String, Error> {
     save_by(Variant::Chosen, family)
 }
 
 pub(super) fn save_by(variant: Variant, family: Family) -> Result<String, Error> {
-    let program = match (variant, family) {
+    let program = match (variant.resolved(), family) {
         (Variant::Chosen, family) => plan::rules::save_command(family),
         (Variant::Legacy, Family::V4) => "iptables-legacy-save",
         (Variant::Legacy, Family::V6) => "ip6tables-legacy-save",
@@ -44,7 +70,7 @@ pub(super) fn restore(family: Family, input: &str) -> Result<(), Error> {
 }
 
 pub(super) fn restore_by(variant: Variant, family: Family, input: &str) -> Result<(), Error> {
-    let program = match (variant, family) {
+    let program = match (variant.resolved(), family) {
         (Variant::Chosen, Family::V4) => "iptables-restore",
         (Variant::Chosen, Family::V6) => "ip6tables-restore",
         (Variant::Legacy, Family::V4) => "iptables-legacy-restore",

@@ -8,7 +8,7 @@ use std::thread;
 use ::config::Configuration;
 use ::config::configuration::LogFormat;
 use anyhow::{Context as _, bail};
-use dataplane::linux::{self, Linux, Watch};
+use dataplane::linux::{self, IptablesVariant, Linux, Watch};
 use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family};
 use plan::{LocalPolicy, Options, Planner};
@@ -52,6 +52,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         node = name,
         scheduler = %options.scheduler,
         kernel = linux::kernel_release(),
+        iptables = %IptablesVariant::Chosen.resolved(),
         "starting"
     );
     let mut cluster = Cluster::new(name.as_str());
