@@ -85,7 +85,17 @@ fn has_ipvs(lab: &Path) -> Result<bool> {
     Ok(process::lines(process::command(lab).arg("kernel-has-ipvs"), |_| {})?.success())
 }
 
-fn install(packages: &[String]) -> Result<()> {
+/// Installs the packages of those programs that are missing.
+pub(crate) fn install_programs(programs: &[(&str, &str)]) -> Result<()> {
+    let is_missing = |program: &str| {
+        let mut which = process::command("sh");
+        process::output(which.args(["-c", "command -v \"$0\"", program])).is_err()
+    };
+    let missing = programs.iter().filter(|(program, _)| is_missing(program));
+    install(&missing.map(|(_, package)| (*package).to_owned()).collect::<Vec<_>>())
+}
+
+pub(crate) fn install(packages: &[String]) -> Result<()> {
     if packages.is_empty() {
         return Ok(());
     }
@@ -111,7 +121,7 @@ fn install(packages: &[String]) -> Result<()> {
 }
 
 /// A fresh machine has no package lists.
-fn update_unless_known(packages: &[impl AsRef<str>]) -> Result<()> {
+pub(crate) fn update_unless_known(packages: &[impl AsRef<str>]) -> Result<()> {
     for package in packages {
         let mut show = process::command("apt-cache");
         show.args(["--quiet=2", "show", package.as_ref()]).stderr(Stdio::null());

@@ -5,6 +5,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod equipment;
+mod package;
 mod process;
 mod progress;
 mod test;
@@ -30,6 +31,8 @@ enum Command {
     Test(test::Arguments),
     /// Measure kube-ipvs in the lab's guest, beside other programs, and print tables; takes an hour or more.
     Bench(bench::Arguments),
+    /// Build the Debian package or the container image.
+    Package(package::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Lab(arguments) => demo::lab(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Package(arguments) => package::run(&arguments),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("xtask: {error:#}");

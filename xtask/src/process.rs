@@ -48,6 +48,18 @@ pub(crate) fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> Res
     child.wait().with_context(|| format!("cannot wait for {}", show(command)))
 }
 
+/// Runs a program that must succeed and returns its standard output; all that it said is in the error.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", show(command)))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("{} failed ({})\n{said}{complaint}", show(command), output.status);
+    }
+    Ok(said)
+}
+
 /// The command as one would type it, without quoting.
 pub(crate) fn show(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];

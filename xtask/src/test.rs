@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every check, from the cheapest to the lab, and an account of what did not run.
 
+mod delivery;
 mod libtest;
 mod report;
 mod scoreboard;
@@ -7,7 +8,7 @@ mod tier;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::cargo::{self, Executable};
 use crate::equipment::{self, Equipment, Place};
@@ -20,7 +21,8 @@ pub(crate) struct Arguments {
     /// Where tests that need IPVS run [default: here if this kernel has IPVS and the user is root, else in the guest]
     #[arg(long, value_enum)]
     place: Option<Place>,
-    /// Only test executables whose name contains this, and neither format nor lints
+    /// Only test executables whose name contains this, and neither format nor lints; "delivery": only manifests, packages
+    /// and the image
     #[arg(value_name = "NAME")]
     only: Option<String>,
 }
@@ -35,6 +37,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
     progress::step("build the tests");
     let mut executables = cargo::build(&["test", "--workspace", "--no-run"])?;
+    let program = executables.iter().find(|built| built.name == "kube-ipvs" && !built.is_test);
+    let program = program.map(|built| built.file.clone()).context("cargo built no program kube-ipvs")?;
     executables.retain(|built| built.is_test && is_wanted(built, arguments.only.as_deref()));
     let (lab, host): (Vec<_>, Vec<_>) = executables.into_iter().partition(needs_lab);
 
@@ -44,6 +48,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         progress::step("count instructions");
         equipment::install_counter();
         report.add(tier::cost(host)?);
+    }
+    if arguments.only.as_deref().is_none_or(|only| only == "delivery") {
+        progress::step("check what is delivered besides the program");
+        report.add(delivery::run(&program)?);
     }
     if arguments.only.is_none() {
         progress::step("run the examples in the documentation");

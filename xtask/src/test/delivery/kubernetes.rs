@@ -1,0 +1,184 @@
+//! The Kustomize base, its overlays and the Helm chart.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+
+use super::difference::differences;
+use super::{Given, Group, tools};
+use crate::{cargo, process};
+
+/// The version of Kubernetes whose schemas are used.
+const KUBERNETES: &str = "1.36";
+
+/// What the chart has to be told.
+const API_SERVER: [&str; 2] = ["--set", "apiServer=https://API-SERVER:6443"];
+
+pub(super) const GROUP: Group<Equipment> = Group {
+    name: "kubernetes",
+    prepare: Equipment::get,
+    checks: &[
+        ("manifests follow the API server's schemas", follow_schemas),
+        ("the chart gives what the Kustomize base gives", chart_equals_base),
+        ("without the init container no container is privileged", prepared_nodes),
+        ("the chart refuses what it does not know", chart_refuses),
+        ("on kubeadm's DaemonSet only the image changes", kubeadm_changes_image),
+        ("versions are the workspace's", versions),
+    ],
+};
+
+/// The tools, and a folder to write to.
+pub(super) struct Equipment {
+    kubectl: PathBuf,
+    helm: PathBuf,
+    validate: PathBuf,
+    folder: PathBuf,
+}
+
+/// Objects by kind and name.
+type Objects = BTreeMap<String, Value>;
+
+// === impl Equipment ===
+
+impl Equipment {
+    fn get(given: &Given) -> Result<Equipment> {
+        let programs = tools::kubectl_and_helm()?;
+        Ok(Equipment {
+            kubectl: programs.join("kubectl/kubectl"),
+            helm: programs.join("helm/helm"),
+            validate: tools::kubernetes_validate()?,
+            folder: given.folder.clone(),
+        })
+    }
+
+    /// The manifests of a Kustomize folder.
+    fn kustomize(&self, folder: &str) -> Result<String> {
+        let mut kubectl = process::command(&self.kubectl);
+        process::output(kubectl.arg("kustomize").arg(deploy("kustomize").join(folder)))
+    }
+
+    /// The manifests of the chart.
+    fn helm(&self, options: &[&str]) -> Result<String> {
+        let mut helm = process::command(&self.helm);
+        // It would read its user's settings.
+        helm.env("HELM_CONFIG_HOME", &self.folder).env("HELM_CACHE_HOME", &self.folder);
+        helm.args(["template", "kube-ipvs", "--namespace", "kube-system"]).args(options);
+        process::output(helm.arg(deploy("helm/kube-ipvs")))
+    }
+}
+
+fn deploy(path: &str) -> PathBuf {
+    cargo::workspace().join("deploy").join(path)
+}
+
+fn follow_schemas(equipment: &Equipment) -> Result<()> {
+    let manifests = [
+        ("base", equipment.kustomize("base")?),
+        ("prepared-nodes", equipment.kustomize("overlays/prepared-nodes")?),
+        ("kubeadm", equipment.kustomize("overlays/kubeadm")?),
+        ("chart", equipment.helm(&API_SERVER)?),
+    ];
+    let mut validate = process::command(&equipment.validate);
+    validate.args(["--kubernetes-version", KUBERNETES, "--strict"]);
+    for (name, text) in manifests {
+        let path = equipment.folder.join(format!("{name}.yaml"));
+        fs::write(&path, text)?;
+        validate.arg(path);
+    }
+    process::output(&mut validate).map(drop)
+}
+
+fn chart_equals_base(equipment: &Equipment) -> Result<()> {
+    let base = objects(&equipment.kustomize("base")?)?;
+    let chart = objects(&equipment.helm(&API_SERVER)?)?;
+    same(&base, &chart)
+}
+
+fn prepared_nodes(equipment: &Equipment) -> Result<()> {
+    let overlay = equipment.kustomize("overlays/prepared-nodes")?;
+    ensure!(!overlay.contains("privileged"), "the overlay prepared-nodes has a privileged container");
+    let mut options = API_SERVER.to_vec();
+    options.extend(["--set", "prepareNode=false"]);
+    same(&objects(&overlay)?, &objects(&equipment.helm(&options)?)?)
+}
+
+fn chart_refuses(equipment: &Equipment) -> Result<()> {
+    for (options, expected) in [
+        (vec![], "apiServer is required"),
+        (vec!["--set", "apiserver=https://10.0.0.1"], "apiserver"),
+        (vec!["--set", "apiServer=10.0.0.1:6443"], "/apiServer"),
+        (vec!["--set", "config.mode=iptables"], "/config"),
+    ] {
+        match equipment.helm(&options) {
+            Ok(_) => bail!("helm accepted {options:?}"),
+            Err(error) => {
+                ensure!(format!("{error:#}").contains(expected), "helm {options:?} said {error:#}");
+            }
+        }
+    }
+    Ok(())
+}
+
+fn kubeadm_changes_image(equipment: &Equipment) -> Result<()> {
+    let kubeadm = cargo::workspace().join("xtask/src/test/delivery/kubeadm-daemonset.yaml");
+    let patch = equipment.folder.join("kubeadm-patch.yaml");
+    fs::write(&patch, equipment.kustomize("overlays/kubeadm")?)?;
+    let mut kubectl = process::command(&equipment.kubectl);
+    kubectl.args(["patch", "--local", "--type=strategic", "--output=yaml", "--filename"]).arg(&kubeadm);
+    let patched = process::output(kubectl.arg("--patch-file").arg(&patch))?;
+    let found: Vec<String> = objects(&fs::read_to_string(&kubeadm)?)?
+        .values()
+        .zip(objects(&patched)?.values())
+        .flat_map(|(before, after)| differences(before, after))
+        .collect();
+    ensure!(
+        found.len() == 1
+            && found.iter().all(|line| line.starts_with(".spec.template.spec.containers[0].image:")),
+        "the overlay changes {found:?}"
+    );
+    Ok(())
+}
+
+fn versions(equipment: &Equipment) -> Result<()> {
+    let image = format!("registry.example/kube-ipvs:{}", env!("CARGO_PKG_VERSION"));
+    for text in
+        [equipment.kustomize("base")?, equipment.kustomize("overlays/kubeadm")?, equipment.helm(&API_SERVER)?]
+    {
+        ensure!(text.contains(&image), "an image of other than this version is named; {image} is expected");
+    }
+    Ok(())
+}
+
+fn same(base: &Objects, chart: &Objects) -> Result<()> {
+    let keys = |objects: &Objects| objects.keys().cloned().collect::<Vec<_>>();
+    ensure!(keys(base) == keys(chart), "{:?} and {:?}", keys(base), keys(chart));
+    let mut found = Vec::new();
+    for ((name, base), chart) in base.iter().zip(chart.values()) {
+        found.extend(differences(base, chart).into_iter().map(|line| format!("{name}{line}")));
+    }
+    ensure!(found.is_empty(), "Kustomize and Helm differ:\n{}", found.join("\n"));
+    Ok(())
+}
+
+/// Reads manifests. Labels of objects tell who made them, and files in a ConfigMap are read as what they are.
+fn objects(manifests: &str) -> Result<Objects> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(manifests).context("manifests are not YAML")?;
+    let mut objects = Objects::new();
+    for mut object in documents.into_iter().filter(|object| !object.is_null()) {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+        let name = format!("{}/{}", text("/kind"), text("/metadata/name"));
+        if let Some(metadata) = object.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+            metadata.remove("labels");
+        }
+        for file in object.pointer_mut("/data").and_then(Value::as_object_mut).into_iter().flatten() {
+            let (key, content) = file;
+            let text = content.as_str().unwrap_or_default();
+            *content = serde_saphyr::from_str(text).with_context(|| format!("{key} is not YAML"))?;
+        }
+        objects.insert(name, object);
+    }
+    Ok(objects)
+}
