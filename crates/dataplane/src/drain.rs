@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use model::Protocol;
+use model::{Family, PerFamily, Protocol};
 use plan::{RealServer, State, VirtualServerKey};
 
 use crate::RealServerLoad;
@@ -18,8 +18,8 @@ type Place = (IpAddr, u16);
 pub struct Drains {
     /// By virtual server; none without any that drain.
     draining: BTreeMap<VirtualServerKey, BTreeMap<Place, Draining>>,
-    /// How many there are.
-    count: usize,
+    /// How many there are in each family.
+    count: PerFamily<usize>,
     /// The limit where a Service says nothing.
     limit: Duration,
 }
@@ -37,7 +37,7 @@ struct Draining {
 impl Drains {
     /// Nothing drains yet.
     pub fn new(limit: Duration) -> Self {
-        Drains { draining: BTreeMap::new(), count: 0, limit }
+        Drains { draining: BTreeMap::new(), count: PerFamily::default(), limit }
     }
 
     /// Whether real servers of this protocol are worth draining. UDP has no connections that end, so that a
@@ -64,7 +64,7 @@ impl Drains {
         }
         if let Entry::Vacant(place) = self.draining.entry(key).or_default().entry(real.key()) {
             place.insert(Draining { since: now, limit });
-            self.count += 1;
+            *self.count.get_mut(Family::of(&key.address)) += 1;
         }
         true
     }
@@ -73,7 +73,7 @@ impl Drains {
     pub fn end(&mut self, key: &VirtualServerKey, real: &RealServer) -> bool {
         let Some(places) = self.draining.get_mut(key) else { return false };
         let was_draining = places.remove(&real.key()).is_some();
-        self.count -= usize::from(was_draining);
+        *self.count.get_mut(Family::of(&key.address)) -= usize::from(was_draining);
         if places.is_empty() {
             self.draining.remove(key);
         }
@@ -82,12 +82,18 @@ impl Drains {
 
     /// Ends draining of everything behind a virtual server that is gone.
     pub fn forget(&mut self, key: &VirtualServerKey) {
-        self.count -= self.draining.remove(key).map_or(0, |places| places.len());
+        let ended = self.draining.remove(key).map_or(0, |places| places.len());
+        *self.count.get_mut(Family::of(&key.address)) -= ended;
     }
 
     /// How many real servers are draining.
     pub fn len(&self) -> usize {
-        self.count
+        self.count.v4 + self.count.v6
+    }
+
+    /// How many real servers of virtual servers of `family` are draining.
+    pub fn of(&self, family: Family) -> usize {
+        *self.count.get(family)
     }
 
     /// Whether nothing is draining.
@@ -112,7 +118,7 @@ impl Drains {
         let present: BTreeSet<Place> = loads.iter().map(|load| load.server.key()).collect();
         let before = places.len();
         places.retain(|place, _| present.contains(place));
-        self.count -= before - places.len();
+        *self.count.get_mut(Family::of(&key.address)) -= before - places.len();
         let is_finished = |load: &&RealServerLoad| match places.get(&load.server.key()) {
             Some(draining) => {
                 load.connections == 0 || now.saturating_duration_since(draining.since) >= draining.limit

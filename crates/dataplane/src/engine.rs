@@ -1,10 +1,11 @@
 //! The engine: brings a kernel from what it holds to what is planned, and keeps it there.
 
 mod audit;
+mod conntrack;
 mod rules;
 mod sending;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -15,10 +16,10 @@ use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
 
 use crate::Error;
 use crate::drain::Drains;
-use crate::flows::{self, Stale};
-use crate::kernel::{Kernel, Observed};
+use crate::flows;
+use crate::kernel::{Kernel, Missing, Observed};
 use crate::leftovers::{self, Leftovers};
-use crate::report::{Comparison, Differences, Foreign, Report};
+use crate::report::{Comparison, Differences, Foreign, Foundation, Repaired, Report};
 use crate::sysctl::{Sysctl, Sysctls};
 
 use self::audit::Audit;
@@ -125,6 +126,11 @@ impl<K: Kernel> Dataplane<K> {
         self.drains.len()
     }
 
+    /// How many of them have addresses of `family`.
+    pub fn draining_of(&self, family: Family) -> usize {
+        self.drains.of(family)
+    }
+
     /// The addresses of the machine on interfaces other than `kube-ipvs0`.
     ///
     /// # Errors
@@ -187,7 +193,7 @@ impl<K: Kernel> Dataplane<K> {
         }
         if self.flows == Flows::Unknown && report.errors.is_empty() {
             self.flows = Flows::Known;
-            self.forget_flows(&flows::of_state(target.desired), &mut report);
+            self.forget_flows(flows::of_state(target.desired), &mut report);
         }
         report
     }
@@ -219,7 +225,7 @@ impl<K: Kernel> Dataplane<K> {
             .filter(|operation| !matches!(operation, Operation::BindAddress(ip) if unserved.contains(ip)));
         self.carry_out(rest, now, &mut left, &mut report);
         self.remove_drained(left, now, &mut report);
-        self.forget_flows(&stale, &mut report);
+        self.forget_flows(stale, &mut report);
         report
     }
 
@@ -261,12 +267,18 @@ impl<K: Kernel> Dataplane<K> {
         }
     }
 
-    fn create_missing(&mut self, families: &[Family]) -> Result<Vec<String>, Error> {
+    fn create_missing(&mut self, families: &[Family]) -> Result<Vec<Repaired>, Error> {
         let missing = self.kernel.missing(families)?;
         if !missing.is_empty() {
             self.kernel.create(&missing)?;
         }
-        Ok(missing.iter().map(|element| format!("{element} created")).collect())
+        let kind = |element: &Missing| match element {
+            Missing::Interface => Foundation::Interface,
+            Missing::Set(_) => Foundation::Set,
+        };
+        let created =
+            missing.iter().map(|element| Repaired::new(kind(element), format!("{element} created")));
+        Ok(created.collect())
     }
 
     fn enforce_settings(&mut self, report: &mut Report) {
@@ -284,7 +296,8 @@ impl<K: Kernel> Dataplane<K> {
         let found = self.kernel.timeouts()?;
         if wanted.iter().zip(found).any(|(wanted, found)| *wanted != 0 && *wanted != found) {
             self.kernel.set_timeouts(wanted)?;
-            report.repaired.push(format!("IPVS timeouts set to {wanted:?} seconds"));
+            let text = format!("IPVS timeouts set to {wanted:?} seconds");
+            report.repaired.push(Repaired::new(Foundation::Timeouts, text));
         }
         Ok(())
     }
@@ -312,31 +325,6 @@ impl<K: Kernel> Dataplane<K> {
             addresses: claimed.foreign_addresses,
         };
         (claimed.state, foreign)
-    }
-
-    /// Makes conntrack forget flows. If that fails, or if it is not known what the kernel did before, the next
-    /// reconciliation looks at all of them.
-    fn forget_flows(&mut self, stale: &BTreeMap<VirtualServerKey, Stale>, report: &mut Report) {
-        if self.flows == Flows::Unavailable {
-            return;
-        }
-        if !report.errors.is_empty() {
-            self.flows = Flows::Unknown;
-        }
-        if stale.is_empty() {
-            return;
-        }
-        match self.kernel.forget_flows(stale) {
-            Ok(count) => report.forgotten_flows += count,
-            Err(error @ Error::NoConntrack { .. }) => {
-                self.flows = Flows::Unavailable;
-                report.limitations.push(error);
-            }
-            Err(error) => {
-                self.flows = Flows::Unknown;
-                report.errors.push(error);
-            }
-        }
     }
 
     /// Removes the real servers of `keys` that have drained, all in one go.

@@ -5,6 +5,8 @@ mod advice;
 use std::io;
 use std::path::PathBuf;
 
+use model::Family;
+
 /// A failure of a whole call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -112,7 +114,7 @@ pub enum Error {
     #[error("the {family} table {name} of nftables cannot be deleted: {refused}; see 'nft list tables'")]
     Table {
         /// Its family.
-        family: model::Family,
+        family: Family,
         /// Its name.
         name: &'static str,
         /// The kernel's reason.
@@ -165,9 +167,52 @@ pub enum Error {
     },
 }
 
+/// What a failed call was about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorKind {
+    /// IPVS is not there, or may not be used.
+    Ipvs,
+    /// Netlink itself: what the kernel did is unknown.
+    Netlink,
+    /// A set.
+    Set,
+    /// Connection tracking.
+    Conntrack,
+    /// The interface `kube-ipvs0`.
+    Interface,
+    /// The iptables programs, or another mode's tables of nftables.
+    Iptables,
+    /// A kernel setting.
+    Sysctl,
+}
+
 // === impl Error ===
 
 impl Error {
+    /// What it is about.
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Error::Capabilities { .. } | Error::NoIpvs { .. } | Error::NoScheduler { .. } => ErrorKind::Ipvs,
+            Error::Netlink { .. } => ErrorKind::Netlink,
+            Error::NoIpset { .. } | Error::SetMismatch { .. } | Error::SetCreation { .. } => ErrorKind::Set,
+            Error::NoConntrack { .. } | Error::Flows { .. } => ErrorKind::Conntrack,
+            Error::NoDummy { .. } | Error::NoIpv6 { .. } | Error::ForeignInterface { .. } => {
+                ErrorKind::Interface
+            }
+            Error::Program { .. } | Error::ProgramFailed { .. } | Error::Table { .. } => ErrorKind::Iptables,
+            Error::Sysctl { .. } => ErrorKind::Sysctl,
+        }
+    }
+
+    /// The family whose rules could not be written, if that is what failed.
+    pub fn failed_restore(&self) -> Option<Family> {
+        let (Error::Program { program, .. } | Error::ProgramFailed { program, .. }) = self else {
+            return None;
+        };
+        let family = if program.starts_with("ip6tables") { Family::V6 } else { Family::V4 };
+        program.ends_with("-restore").then_some(family)
+    }
+
     /// Wraps a netlink error with what was being done.
     pub fn netlink(what: &'static str) -> impl Fn(netlink::Error) -> Error {
         move |source| Error::Netlink { what, source }

@@ -12,7 +12,9 @@ use plan::{Entry, Member, Operation, RealServer, Scheduler, SetId, State, Virtua
 
 use crate::Error;
 use crate::flows::Stale;
-use crate::kernel::{Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, VirtualServers};
+use crate::kernel::{
+    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, VirtualServers,
+};
 
 use self::rules::SavedRules;
 
@@ -267,6 +269,10 @@ impl Kernel for FakeKernel {
 
     fn timeouts(&mut self) -> Result<[u32; 3], Error> {
         Ok(self.timeouts)
+    }
+
+    fn sent_messages(&self) -> SentMessages {
+        SentMessages::default()
     }
 
     fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error> {

@@ -143,6 +143,22 @@ pub trait Kernel {
     /// # Errors
     /// If the kernel refuses them.
     fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error>;
+
+    /// How many netlink messages were sent so far.
+    fn sent_messages(&self) -> SentMessages;
+}
+
+/// Netlink messages, by the part of the kernel that they went to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SentMessages {
+    /// IPVS.
+    pub ipvs: u64,
+    /// The sets.
+    pub ipset: u64,
+    /// Links, addresses and routes.
+    pub route: u64,
+    /// Connection tracking.
+    pub conntrack: u64,
 }
 
 /// Reads the rules of a family once.

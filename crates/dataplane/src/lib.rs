@@ -12,14 +12,17 @@ pub mod flows;
 pub mod kernel;
 pub mod leftovers;
 pub mod linux;
+pub mod meter;
 pub mod report;
 pub mod sysctl;
 
 pub use engine::{Dataplane, Progress, Settings, Target};
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use kernel::{
-    Applied, Failure, Kernel, Missing, Observed, RealServerLoad, RulesReader, Sighting, VirtualServers,
+    Applied, Failure, Kernel, Missing, Observed, RealServerLoad, RulesReader, SentMessages, Sighting,
+    VirtualServers,
 };
-pub use report::{Comparison, Differences, Foreign, Report};
+pub use meter::{Meter, Traffic};
+pub use report::{Comparison, ConntrackLook, Differences, Foreign, Foundation, Repaired, Report};
 
 pub use netlink::Errno;

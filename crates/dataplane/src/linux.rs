@@ -6,6 +6,7 @@ mod flows;
 mod forms;
 mod host_addresses;
 mod interface;
+mod meter;
 mod nftables;
 mod programs;
 mod sets;
@@ -28,9 +29,12 @@ use plan::{Entry, Operation, SetId, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
-use crate::kernel::{Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, VirtualServers};
+use crate::kernel::{
+    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, VirtualServers,
+};
 
 use self::interface::Interface;
+pub use self::meter::LinuxMeter;
 pub use self::programs::Variant as IptablesVariant;
 pub use self::watch::Watch;
 
@@ -205,6 +209,15 @@ impl Kernel for Linux {
         let [tcp, tcp_fin, udp] = seconds;
         let timeouts = ipvs::Timeouts { tcp, tcp_fin, udp };
         self.ipvs.set_timeouts(timeouts).map_err(Error::netlink("setting the IPVS timeouts"))
+    }
+
+    fn sent_messages(&self) -> SentMessages {
+        SentMessages {
+            ipvs: self.ipvs.traffic().messages,
+            ipset: self.ipset.traffic().messages,
+            route: self.interface.sent_messages(),
+            conntrack: self.conntrack.traffic().messages,
+        }
     }
 }
 

@@ -1,6 +1,11 @@
 //! What the engine did, for logs and metrics.
 
-use plan::{Operation, Scheduler, VirtualServerKey};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use model::Family;
+use plan::{Element, Operation, Scheduler, VirtualServerKey};
 
 use crate::{Error, Failure};
 
@@ -10,7 +15,7 @@ pub struct Report {
     /// How many operations were sent.
     pub sent: usize,
     /// What was found wrong with interface, sets, rules or sysctls, and put right.
-    pub repaired: Vec<String>,
+    pub repaired: Vec<Repaired>,
     /// How many of them the kernel refused.
     pub refused: usize,
     /// Elements that the kernel refused, without those that need another one of them. They are tried again by the next reconciliation.
@@ -27,10 +32,47 @@ pub struct Report {
     pub drained: usize,
     /// UDP flows that conntrack was made to forget, because they led nowhere.
     pub forgotten_flows: usize,
+    /// Each look through conntrack that could be finished.
+    pub looks: Vec<ConntrackLook>,
     /// What else is in the kernel and was left alone; only a reconciliation looks.
     pub foreign: Option<Foreign>,
     /// What a reconciliation found to differ from the plan, before it sent anything.
     pub differences: Differences,
+}
+
+/// Something beneath the state that was wrong and was put right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// What it was.
+    pub foundation: Foundation,
+    /// What was done, for people.
+    pub text: String,
+}
+
+/// What everything else stands in or depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Foundation {
+    /// A kernel setting.
+    Sysctl,
+    /// The connection timeouts of IPVS.
+    Timeouts,
+    /// The interface `kube-ipvs0`.
+    Interface,
+    /// A set.
+    Set,
+    /// The iptables rules of a family.
+    Rules,
+}
+
+/// What a look through conntrack for stale flows took and brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConntrackLook {
+    /// The family of the flows.
+    pub family: Family,
+    /// How long it took.
+    pub took: Duration,
+    /// How many stale flows were deleted.
+    pub deleted: usize,
 }
 
 /// Operations that led from what was found to the plan. They can be more than memory should hold.
@@ -40,6 +82,8 @@ pub struct Differences {
     pub count: usize,
     /// The first of them, at most [`Differences::MOST_KEPT`].
     pub first: Vec<Operation>,
+    /// How many of them were about each kind of element.
+    pub by_element: BTreeMap<Element, usize>,
 }
 
 /// What a reconciliation would do.
@@ -84,10 +128,29 @@ impl Report {
         self.draining += other.draining;
         self.drained += other.drained;
         self.forgotten_flows += other.forgotten_flows;
+        self.looks.extend(other.looks);
         self.foreign = other.foreign.or(self.foreign.take());
         self.differences.count += other.differences.count;
+        for (element, count) in other.differences.by_element {
+            *self.differences.by_element.entry(element).or_default() += count;
+        }
         let room = Differences::MOST_KEPT.saturating_sub(self.differences.first.len());
         self.differences.first.extend(other.differences.first.into_iter().take(room));
+    }
+}
+
+// === impl Repaired ===
+
+impl Repaired {
+    /// A repair that `text` describes.
+    pub fn new(foundation: Foundation, text: impl Into<String>) -> Self {
+        Repaired { foundation, text: text.into() }
+    }
+}
+
+impl fmt::Display for Repaired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 
@@ -102,6 +165,7 @@ impl Differences {
         let mut differences = Differences::default();
         for operation in operations {
             differences.count += 1;
+            *differences.by_element.entry(operation.element()).or_default() += 1;
             if differences.first.len() < Differences::MOST_KEPT {
                 differences.first.push(operation);
             }

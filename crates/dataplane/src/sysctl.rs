@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Kernel, Report};
+use crate::{Foundation, Kernel, Repaired, Report};
 
 /// A setting and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,10 @@ impl Sysctls {
     pub(crate) fn enforce(&mut self, kernel: &mut impl Kernel, report: &mut Report) {
         for sysctl in self.different(kernel) {
             match kernel.set_sysctl(sysctl.name, &sysctl.value) {
-                Ok(()) => report.repaired.push(format!("sysctl {} set to {}", sysctl.name, sysctl.value)),
+                Ok(()) => {
+                    let text = format!("sysctl {} set to {}", sysctl.name, sysctl.value);
+                    report.repaired.push(Repaired::new(Foundation::Sysctl, text));
+                }
                 Err(error) if sysctl.needed => report.errors.push(error),
                 Err(error) => {
                     self.given_up.insert(sysctl.name);

@@ -153,6 +153,7 @@ impl Cluster {
     }
 
     fn apply_slice(&mut self, slice: EndpointSlice) -> Effect {
+        let slice = EndpointSlice { triggered: None, ..slice };
         let owner = slice.service_key();
         if self.slices(&owner).any(|known| *known == slice) {
             return Effect::Nothing;
@@ -209,11 +210,12 @@ impl Cluster {
             let changed = self.other_nodes.set(&node);
             return self.claimed(changed);
         }
-        if self.node.as_ref() == Some(&node) {
-            return Effect::Nothing;
-        }
-        self.node = Some(node);
-        Effect::Everything
+        let known = self.node.replace(node);
+        // That it leaves changes nothing of what is planned.
+        let same = known
+            .zip(self.node.as_ref())
+            .is_some_and(|(known, node)| Node { leaving: node.leaving, ..known } == *node);
+        if same { Effect::Nothing } else { Effect::Everything }
     }
 
     fn mark_synced(&mut self, kind: Kind) -> Effect {

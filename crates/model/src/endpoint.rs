@@ -1,6 +1,7 @@
 //! EndpointSlices, reduced to the fields that a service proxy uses.
 
 use std::net::IpAddr;
+use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use crate::{Family, ObjectKey, Protocol};
@@ -20,6 +21,10 @@ pub struct EndpointSlice {
     pub endpoints: Vec<Endpoint>,
     /// Annotation `kube-ipvs.io/weight` as text; it holds for every endpoint of the slice.
     pub weight: Option<Arc<str>>,
+    /// When the first of the changes happened that this version of the slice tells of, in milliseconds since 1970
+    /// (annotation `endpoints.kubernetes.io/last-change-trigger-time`). It is a part of the news, not of the state,
+    /// so the store leaves it out.
+    pub triggered: Option<NonZeroI64>,
 }
 
 /// A port on which every endpoint of a slice serves.

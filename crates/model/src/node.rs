@@ -20,6 +20,9 @@ pub struct Node {
     pub external_addresses: Vec<IpAddr>,
     /// `spec.podCIDRs`.
     pub pod_cidrs: Vec<IpNet>,
+    /// Whether it is about to go: `metadata.deletionTimestamp` is set, or the cluster autoscaler has marked it with
+    /// the taint `ToBeDeletedByClusterAutoscaler`. Load balancers should send it nothing new.
+    pub leaving: bool,
 }
 
 // === impl Node ===

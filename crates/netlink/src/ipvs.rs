@@ -260,6 +260,23 @@ impl Ipvs {
         })
     }
 
+    /// Lists the counters of the virtual servers of both families, and nothing else of them.
+    ///
+    /// # Errors
+    /// If the kernel refuses, or the list is incomplete.
+    pub fn statistics(&mut self) -> Result<Vec<(VirtualServerId, Stats)>, Error> {
+        let question = Question {
+            what: "listing the counters of virtual servers",
+            kind: self.family,
+            flags: 0,
+            body: &|encoder| encode::command(encoder, attr::IPVS_CMD_GET_SERVICE),
+        };
+        self.connection.dump(&question, |message, found| {
+            found.push(parse::statistics(message)?);
+            Ok(())
+        })
+    }
+
     /// Lists the real servers of one virtual server. The kernel gives an empty list where the virtual server
     /// does not exist.
     ///

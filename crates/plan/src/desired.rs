@@ -1,6 +1,7 @@
 //! The sum of what all Services contribute.
 
 mod contribution;
+mod counts;
 mod shares;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use smallvec::SmallVec;
 use crate::{Member, Operation, State, VirtualServer, VirtualServerKey, difference};
 
 pub use self::contribution::Contribution;
+pub use self::counts::Counts;
 use self::shares::Shares;
 
 /// The state that the kernel should have, with the owners of every element. Replacing what some Services
@@ -24,8 +26,7 @@ pub struct Desired {
     contributions: HashMap<ObjectKey, Box<Contribution>>,
     state: State,
     claims: HashMap<VirtualServerKey, Claimants>,
-    /// How many virtual servers there are in each family.
-    count: PerFamily<usize>,
+    counts: PerFamily<Counts>,
     /// How many virtual servers several Services claim.
     contested: usize,
     members: Shares<Member>,
@@ -102,9 +103,9 @@ impl Desired {
         self.claims.get(server).map_or(&[], SmallVec::as_slice)
     }
 
-    /// How many virtual servers of `family` there are.
-    pub fn virtual_server_count(&self, family: Family) -> usize {
-        *self.count.get(family)
+    /// How much of `family` there is.
+    pub fn counts(&self, family: Family) -> Counts {
+        *self.counts.get(family)
     }
 
     /// How many virtual servers several Services claim.
@@ -199,13 +200,17 @@ impl Desired {
         let seniority = |claimant: &ObjectKey| self.contribution(claimant).map(|c| c.seniority);
         claimants.sort_by(|one, other| (seniority(one), one).cmp(&(seniority(other), other)));
         let planned = claimants.first().and_then(|first| self.planned(first, &server)).cloned();
-        let count = self.count.get_mut(Family::of(&server.address));
-        *count += usize::from(planned.is_some());
+        let counts = self.counts.get_mut(Family::of(&server.address));
+        if let Some(planned) = &planned {
+            counts.add(planned);
+        }
         let previous = match planned {
             Some(planned) => self.state.virtual_servers.insert(server, planned),
             None => self.state.virtual_servers.remove(&server),
         };
-        *count -= usize::from(previous.is_some());
+        if let Some(previous) = &previous {
+            counts.remove(previous);
+        }
         self.contested += usize::from(claimants.len() > 1);
         if !claimants.is_empty() {
             self.claims.insert(server, claimants);

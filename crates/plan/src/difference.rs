@@ -33,6 +33,19 @@ pub enum Operation {
     RemoveMember(Member),
 }
 
+/// What an operation is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Element {
+    /// An entry of a set.
+    SetEntry,
+    /// A virtual server.
+    VirtualServer,
+    /// A real server.
+    RealServer,
+    /// An address of `kube-ipvs0`.
+    Address,
+}
+
 /// The order of operations, which leaves the kernel right at every step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -245,6 +258,20 @@ fn has_equal_state(before: &VirtualServer, after: &VirtualServer) -> bool {
 // === impl Operation ===
 
 impl Operation {
+    /// What it is about.
+    pub fn element(&self) -> Element {
+        match self {
+            Operation::AddMember(_) | Operation::RemoveMember(_) => Element::SetEntry,
+            Operation::AddVirtualServer(..)
+            | Operation::SetVirtualServer(..)
+            | Operation::RemoveVirtualServer(_) => Element::VirtualServer,
+            Operation::AddRealServer(..) | Operation::SetRealServer(..) | Operation::RemoveRealServer(..) => {
+                Element::RealServer
+            }
+            Operation::BindAddress(_) | Operation::UnbindAddress(_) => Element::Address,
+        }
+    }
+
     /// Where the operation stands in the order of sending.
     pub fn phase(&self) -> Phase {
         match self {

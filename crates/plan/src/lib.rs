@@ -20,8 +20,8 @@ pub mod set;
 pub mod state;
 pub mod virtual_server;
 
-pub use desired::{Conflict, Contribution, Desired, Replaced, Step};
-pub use difference::{Difference, Operation, Phase, difference};
+pub use desired::{Conflict, Contribution, Counts, Desired, Replaced, Step};
+pub use difference::{Difference, Element, Operation, Phase, difference};
 pub use options::{LocalDetector, LocalPolicy, NodePortAddresses, Options};
 pub use planner::{Planner, Update};
 pub use scheduler::{SCHEDULER_FLAG_BITS, Scheduler, SchedulerFlag};

@@ -102,6 +102,7 @@ pub(crate) fn slice(text: &str) -> EndpointSlice {
         ports: Vec::new(),
         endpoints: Vec::new(),
         weight: None,
+        triggered: None,
     };
     for word in words {
         if let Some(weight) = word.strip_prefix("weight=") {

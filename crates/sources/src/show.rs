@@ -59,6 +59,7 @@ fn show_service(service: &Service) -> String {
 fn show_slice(slice: &EndpointSlice) -> String {
     let mut text = format!("+ EndpointSlice {} of {} {}", slice.key, slice.service, slice.family);
     option(&mut text, "weight", slice.weight.as_ref());
+    option(&mut text, "triggered", slice.triggered.as_ref());
     for port in &slice.ports {
         write!(text, "\n    port {:?} {}/{}", port.name, port.port, port.protocol).unwrap();
     }
@@ -86,6 +87,9 @@ fn show_node(node: &Node) -> String {
     list(&mut text, "internal", &node.internal_addresses);
     list(&mut text, "external", &node.external_addresses);
     list(&mut text, "pods", &node.pod_cidrs);
+    if node.leaving {
+        text.push_str(" leaving");
+    }
     text + "\n"
 }
 

@@ -253,7 +253,7 @@ impl<K: Kernel> Dataplane<K> {
         }
         if self.flows == Flows::Unknown && report.errors.is_empty() {
             self.flows = Flows::Known;
-            self.forget_flows(&flows::of_state(target.desired), &mut report);
+            self.forget_flows(flows::of_state(target.desired), &mut report);
         }
         report
     }

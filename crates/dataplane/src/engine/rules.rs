@@ -6,7 +6,7 @@ use plan::rules::leftovers;
 use plan::rules::repair::{Repair, repair};
 use plan::rules::{Ruleset, ruleset};
 
-use crate::report::Report;
+use crate::report::{Foundation, Repaired, Report};
 use crate::{Error, Kernel};
 
 /// What is remembered about the rules between reconciliations.
@@ -40,7 +40,7 @@ impl Rules {
         &mut self,
         kernel: &mut impl Kernel,
         wanted: &Ruleset,
-    ) -> Result<Option<Vec<String>>, Error> {
+    ) -> Result<Option<Vec<Repaired>>, Error> {
         let saved = kernel.saved_rules(wanted.family)?;
         self.note_other_mode(wanted, &saved);
         let has_others = !own_lines(&saved).is_empty() && repair(wanted, &saved).is_some();
@@ -64,7 +64,7 @@ impl Rules {
         kernel: &mut impl Kernel,
         wanted: &Ruleset,
         saved: &str,
-    ) -> Result<Vec<String>, Error> {
+    ) -> Result<Vec<Repaired>, Error> {
         let family = wanted.family;
         let Some(needed) = repair(wanted, saved) else {
             return Ok(Vec::new());
@@ -76,7 +76,8 @@ impl Rules {
         kernel.restore_rules(family, &needed.input)?;
         let written = kernel.saved_rules(family)?;
         *self.own_words.get_mut(family) = repair(wanted, &written).map(|_| own_lines(&written));
-        Ok(named(family, needed))
+        let findings = named(family, needed).into_iter();
+        Ok(findings.map(|finding| Repaired::new(Foundation::Rules, finding)).collect())
     }
 }
 

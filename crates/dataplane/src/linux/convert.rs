@@ -6,6 +6,7 @@ use netlink::ipvs::{self, FLAG_HASHED, FLAG_PERSISTENT, Forwarding, VirtualServe
 use plan::{Entry, Operation, RealServer, SCHEDULER_FLAG_BITS, VirtualServerConfig, VirtualServerKey};
 
 use crate::kernel::RealServerLoad;
+use crate::meter::Traffic;
 
 /// Every bit of the client's address counts for persistence.
 fn full_netmask(family: Family) -> u32 {
@@ -54,6 +55,11 @@ pub(super) fn load(status: &ipvs::RealServerStatus) -> RealServerLoad {
     };
     let connections = u64::from(status.active_connections) + u64::from(status.inactive_connections);
     RealServerLoad { server, connections }
+}
+
+pub(super) fn traffic(stats: &ipvs::Stats) -> Traffic {
+    let ipvs::Stats { connections, packets_in, packets_out, bytes_in, bytes_out } = *stats;
+    Traffic { connections, packets_in, packets_out, bytes_in, bytes_out }
 }
 
 pub(super) fn ipvs_request(operation: &Operation) -> Option<ipvs::Request> {

@@ -38,6 +38,11 @@ impl Interface {
         self.forms = Forms::new(addresses);
     }
 
+    /// How many netlink messages were sent about it.
+    pub(super) fn sent_messages(&self) -> u64 {
+        self.route.traffic().messages
+    }
+
     /// Whether it exists.
     pub(super) fn find(&mut self) -> Result<bool, Error> {
         let link =

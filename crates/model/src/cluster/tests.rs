@@ -29,6 +29,7 @@ fn slice(name: &str, service: &str) -> EndpointSlice {
         ports: Vec::new(),
         endpoints: Vec::new(),
         weight: None,
+        triggered: None,
     }
 }
 
@@ -76,6 +77,15 @@ fn other_nodes_are_ignored_and_the_own_node_outlives_its_object() {
     assert_eq!(cluster.apply(Change::NodeApplied(Node::named("node-a"))), Effect::Nothing);
     assert_eq!(cluster.apply(Change::NodeRemoved("node-a".into())), Effect::Nothing);
     assert!(cluster.node().is_some());
+}
+
+#[test]
+fn a_node_that_leaves_is_planned_as_before() {
+    let mut cluster = Cluster::new("node-a");
+    cluster.apply(Change::NodeApplied(Node::named("node-a")));
+    let leaving = Node { leaving: true, ..Node::named("node-a") };
+    assert_eq!(cluster.apply(Change::NodeApplied(leaving.clone())), Effect::Nothing);
+    assert_eq!(cluster.node(), Some(&leaving));
 }
 
 fn with_external_ip(name: &str, ip: &str) -> Service {

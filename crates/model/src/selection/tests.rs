@@ -41,6 +41,7 @@ fn slices(words: &[&str]) -> Vec<EndpointSlice> {
             ports: vec![SlicePort { name: "http".into(), protocol: Protocol::Tcp, port: 80 }],
             endpoints: line.split(' ').filter(|word| !word.is_empty()).map(endpoint).collect(),
             weight: None,
+            triggered: None,
         })
         .collect()
 }

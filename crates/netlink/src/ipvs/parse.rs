@@ -29,11 +29,6 @@ pub(super) fn virtual_server(message: &Message<'_>) -> Result<VirtualServer, Mal
     for attribute in nested(message, IPVS_CMD_ATTR_SERVICE)? {
         let attribute = attribute?;
         match attribute.kind {
-            attr::IPVS_SVC_ATTR_AF => id.family = Some(attribute.u16()?),
-            attr::IPVS_SVC_ATTR_PROTOCOL => id.protocol = Some(attribute.u16()?),
-            attr::IPVS_SVC_ATTR_ADDR => id.address = Some(attribute),
-            attr::IPVS_SVC_ATTR_PORT => id.port = Some(attribute.u16_be()?),
-            attr::IPVS_SVC_ATTR_FWMARK => id.mark = Some(attribute.u32()?),
             attr::IPVS_SVC_ATTR_SCHED_NAME => found.scheduler = attribute.string()?.to_owned(),
             attr::IPVS_SVC_ATTR_FLAGS => found.flags = flags(&attribute)?,
             attr::IPVS_SVC_ATTR_TIMEOUT => found.timeout = attribute.u32()?,
@@ -41,7 +36,7 @@ pub(super) fn virtual_server(message: &Message<'_>) -> Result<VirtualServer, Mal
             attr::IPVS_SVC_ATTR_PE_NAME => found.persistence_engine = Some(attribute.string()?.to_owned()),
             attr::IPVS_SVC_ATTR_STATS => stats.narrow = Some(attribute.nested()),
             attr::IPVS_SVC_ATTR_STATS64 => stats.wide = Some(attribute.nested()),
-            _ => {}
+            _ => id.note(attribute)?,
         }
     }
     found.id = id.build()?;
@@ -52,6 +47,21 @@ pub(super) fn virtual_server(message: &Message<'_>) -> Result<VirtualServer, Mal
     };
     found.stats = stats.build()?;
     Ok(found)
+}
+
+/// The counters of a virtual server.
+pub(super) fn statistics(message: &Message<'_>) -> Result<(VirtualServerId, Stats), Malformed> {
+    let mut id = IdParts::default();
+    let mut stats = StatsParts::default();
+    for attribute in nested(message, IPVS_CMD_ATTR_SERVICE)? {
+        let attribute = attribute?;
+        match attribute.kind {
+            attr::IPVS_SVC_ATTR_STATS => stats.narrow = Some(attribute.nested()),
+            attr::IPVS_SVC_ATTR_STATS64 => stats.wide = Some(attribute.nested()),
+            _ => id.note(attribute)?,
+        }
+    }
+    Ok((id.build()?, stats.build()?))
 }
 
 /// `service_family` is the family of kernels before 3.18, which do not name it.
@@ -137,7 +147,20 @@ struct StatsParts<'a> {
 
 // === impl IdParts ===
 
-impl IdParts<'_> {
+impl<'a> IdParts<'a> {
+    /// Keeps an attribute that is a part of the identity.
+    fn note(&mut self, attribute: Attribute<'a>) -> Result<(), Malformed> {
+        match attribute.kind {
+            attr::IPVS_SVC_ATTR_AF => self.family = Some(attribute.u16()?),
+            attr::IPVS_SVC_ATTR_PROTOCOL => self.protocol = Some(attribute.u16()?),
+            attr::IPVS_SVC_ATTR_ADDR => self.address = Some(attribute),
+            attr::IPVS_SVC_ATTR_PORT => self.port = Some(attribute.u16_be()?),
+            attr::IPVS_SVC_ATTR_FWMARK => self.mark = Some(attribute.u32()?),
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn build(self) -> Result<VirtualServerId, Malformed> {
         let family = self.family.ok_or(Malformed("a virtual server has no address family"))?;
         if let Some(mark) = self.mark {

@@ -186,6 +186,21 @@ fn lists_what_ipvsadm_lists() {
 }
 
 #[test]
+fn counters_are_read_without_the_rest() {
+    let mut ipvs = ipvs("list", Compare::Bytes);
+    let mut found = ipvs.statistics().unwrap();
+    found.sort_by_key(|(id, _)| *id);
+    let traffic = Stats { connections: 2, packets_in: 12, packets_out: 12, bytes_in: 866, bytes_out: 1324 };
+    let idle = |id| (id, Stats::default());
+    let expected = [idle(https()), (web().id, traffic), idle(sip().id), idle(dns_v6().id), idle(marked())];
+    assert_eq!(found, expected);
+    // The rest of the capture.
+    for (id, _) in found {
+        ipvs.real_servers(&id).unwrap();
+    }
+}
+
+#[test]
 fn what_is_listed_can_be_set_again() {
     assert_eq!(listed(dns_v6()).config(), dns_v6());
 }
@@ -218,5 +233,6 @@ fn a_kernel_without_the_family_is_an_error() {
 
 pub(crate) fn parse_as_anything(message: &Message<'_>) {
     let _ = (parse::virtual_server(message), parse::timeouts(message), parse::info(message));
+    let _ = parse::statistics(message);
     let _ = (parse::real_server(message, 2), parse::real_server(message, 10), parse::real_server(message, 0));
 }

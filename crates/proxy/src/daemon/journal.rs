@@ -78,7 +78,7 @@ impl Journal {
             "first sync done"
         );
         for step in &report.repaired {
-            debug!(step, "prepared");
+            debug!(step = step.text, "prepared");
         }
         self.foreign(report);
     }
@@ -97,7 +97,7 @@ impl Journal {
     /// A comparison of the whole state. Quiet when nothing differed.
     pub(super) fn audit(&mut self, report: &Report) {
         for repair in &report.repaired {
-            warn!(repair, "kernel differed from the plan; put right");
+            warn!(repair = repair.text, "kernel differed from the plan; put right");
         }
         let refused: Vec<&Operation> = report.failures.iter().map(|failure| &failure.operation).collect();
         let count = report.differences.count.saturating_sub(report.refused);

@@ -87,7 +87,10 @@ impl Outlets {
         let metrics = &self.metrics;
         let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         for family in Family::ALL {
-            metrics.virtual_servers.get(family).set(number(planner.desired().virtual_server_count(family)));
+            metrics
+                .virtual_servers
+                .get(family)
+                .set(number(planner.desired().counts(family).virtual_servers()));
             let without = |policy| number(planner.without_local_endpoint(family, policy));
             metrics.no_local_endpoints_internal.get(family).set(without(Policy::Internal));
             metrics.no_local_endpoints_external.get(family).set(without(Policy::External));

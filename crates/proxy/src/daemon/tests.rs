@@ -89,6 +89,9 @@ impl Kernel for Shared {
     fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.set_timeouts(seconds))
     }
+    fn sent_messages(&self) -> dataplane::SentMessages {
+        self.with(|kernel| kernel.sent_messages())
+    }
 }
 
 /// A running daemon, the kernel under it, and the source that feeds it.
@@ -188,6 +191,7 @@ fn slice(service: &str, hosts: &[u8]) -> Change {
         ports: vec![SlicePort { name: "".into(), protocol: Protocol::Tcp, port: 8080 }],
         endpoints: hosts.iter().map(endpoint).collect(),
         weight: None,
+        triggered: None,
     })
 }
 

@@ -22,6 +22,7 @@ pub(crate) struct Metadata {
     pub(crate) resource_version: Field<String>,
     uid: Field<Arc<str>>,
     creation_timestamp: Field<String>,
+    deletion_timestamp: Field<String>,
     labels: Field<Labels>,
     annotations: Field<Annotations>,
 }
@@ -54,6 +55,9 @@ pub(super) struct Annotations {
     pub(super) weights: Field<Arc<str>>,
     #[serde(rename = "kube-ipvs.io/weight")]
     pub(super) weight: Field<Arc<str>>,
+    /// When the first of the changes happened that the slice tells of, as the EndpointSlice controller writes it.
+    #[serde(rename = "endpoints.kubernetes.io/last-change-trigger-time")]
+    pub(super) trigger_time: Field<String>,
     #[serde(rename = "kube-ipvs.io/drain-timeout")]
     pub(super) drain_timeout: Field<String>,
 }
@@ -66,6 +70,8 @@ pub(super) struct Identified {
     pub(super) reader: Reader,
     pub(super) uid: Option<Arc<str>>,
     pub(super) created: Option<i64>,
+    /// Whether it was asked to delete the object; something still holds it.
+    pub(super) is_deleted: bool,
     pub(super) labels: Labels,
     pub(super) annotations: Annotations,
 }
@@ -106,6 +112,7 @@ impl Metadata {
         Ok(Identified {
             uid: reader.read("metadata.uid", metadata.uid).filter(|uid| !uid.is_empty()),
             created: read_created(&mut reader, metadata.creation_timestamp),
+            is_deleted: reader.read("metadata.deletionTimestamp", metadata.deletion_timestamp).is_some(),
             labels: reader.read("metadata.labels", metadata.labels).unwrap_or_default(),
             annotations: reader.read("metadata.annotations", metadata.annotations).unwrap_or_default(),
             key,

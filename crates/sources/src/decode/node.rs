@@ -23,10 +23,17 @@ pub(crate) struct RawNode {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Spec {
+    taints: Field<Vec<Field<Taint>>>,
     #[serde(rename = "podCIDR")]
     pod_cidr: Field<String>,
     #[serde(rename = "podCIDRs")]
     pod_cidrs: Field<Vec<Field<String>>>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct Taint {
+    key: Field<String>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,7 +50,10 @@ struct Address {
     address: Field<String>,
 }
 
-objects!(RawNode, Spec, Status, Address);
+objects!(RawNode, Spec, Taint, Status, Address);
+
+/// The cluster autoscaler's mark on a node that it is about to delete.
+const TO_BE_DELETED: &str = "ToBeDeletedByClusterAutoscaler";
 
 // === impl RawNode ===
 
@@ -59,12 +69,15 @@ impl Raw for RawNode {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,
         };
-        let Identified { key, mut reader, labels, .. } = identified;
+        let Identified { key, mut reader, labels, is_deleted, .. } = identified;
         let mut node = Node::named(key.name);
+        node.leaving = is_deleted;
         node.zone = reader
             .read("metadata.labels[topology.kubernetes.io/zone]", labels.zone)
             .filter(|zone: &Arc<str>| !zone.is_empty());
-        if let Some(spec) = reader.read("spec", self.spec) {
+        if let Some(mut spec) = reader.read("spec", self.spec) {
+            let taints = std::mem::take(&mut spec.taints);
+            node.leaving |= has_taint(&mut reader, taints, TO_BE_DELETED);
             read_pod_cidrs(&mut reader, spec, &mut node);
         }
         if let Some(status) = reader.read("status", self.status) {
@@ -72,6 +85,13 @@ impl Raw for RawNode {
         }
         reader.finish(Outcome::Object(Box::new(Object::Node(node))))
     }
+}
+
+fn has_taint(reader: &mut Reader, taints: Field<Vec<Field<Taint>>>, wanted: &str) -> bool {
+    let taints = reader.read_list("spec.taints", taints);
+    let key =
+        |(index, taint): (usize, Taint)| reader.read(format_args!("spec.taints[{index}].key"), taint.key);
+    taints.into_iter().filter_map(key).any(|key| key == wanted)
 }
 
 fn read_pod_cidrs(reader: &mut Reader, spec: Spec, node: &mut Node) {

@@ -35,7 +35,7 @@ impl Raw for RawService {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,
         };
-        let Identified { key, mut reader, uid, created, labels, mut annotations } = identified;
+        let Identified { key, mut reader, uid, created, labels, mut annotations, .. } = identified;
         if labels.has_other_proxy {
             return reader.finish(Outcome::NotSelected(key));
         }

@@ -1,8 +1,10 @@
 //! EndpointSlices (discovery.k8s.io/v1).
 
 use std::net::IpAddr;
+use std::num::NonZeroI64;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort, Topology};
 use serde::Deserialize;
 
@@ -94,12 +96,25 @@ impl Raw for RawSlice {
         let slice = EndpointSlice {
             ports: read_ports(&mut reader, self.ports),
             endpoints: read_endpoints(&mut reader, self.endpoints, family),
+            triggered: read_trigger_time(&mut reader, annotations.trigger_time),
             weight: reader.read("metadata.annotations[kube-ipvs.io/weight]", annotations.weight),
             key,
             service,
             family,
         };
         reader.finish(Outcome::Object(Box::new(Object::Slice(slice))))
+    }
+}
+
+fn read_trigger_time(reader: &mut Reader, field: Field<String>) -> Option<NonZeroI64> {
+    let path = "metadata.annotations[endpoints.kubernetes.io/last-change-trigger-time]";
+    let text = reader.read(path, field)?;
+    match text.parse::<Timestamp>() {
+        Ok(time) => NonZeroI64::new(time.as_millisecond()),
+        Err(error) => {
+            reader.complain(path, format_args!("{text:?} is not a time ({error}); ignored"));
+            None
+        }
     }
 }
 

@@ -50,3 +50,26 @@ status:
         "#]],
     );
 }
+
+#[test]
+fn nodes_that_leave() {
+    check(
+        "
+{kind: Node, metadata: {name: deleted, deletionTimestamp: '2026-01-01T00:00:00Z'}}
+---
+{kind: Node, metadata: {name: scaled-down}, spec: {taints: [{key: other}, {key: ToBeDeletedByClusterAutoscaler, effect: NoSchedule, value: x}]}}
+---
+{kind: Node, metadata: {name: stays, deletionTimestamp: null}, spec: {taints: [{key: node.kubernetes.io/unschedulable}]}}
+---
+{kind: Node, metadata: {name: odd}, spec: {taints: [7, {key: 7}, {}]}}
+",
+        expect![[r#"
+            + Node deleted leaving
+            + Node scaled-down leaving
+            + Node stays
+            + Node odd
+            ! Node odd: spec.taints[0]: invalid type: number, expected an object; ignored
+            ! Node odd: spec.taints[1].key: invalid type: integer `7`, expected a string; ignored
+        "#]],
+    );
+}

@@ -202,3 +202,29 @@ fn conditions_and_topology() {
         "#]],
     );
 }
+
+#[test]
+fn trigger_times() {
+    let slice = |time: &str| {
+        format!(
+            "apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: web-1, namespace: shop, labels: {{kubernetes.io/service-name: web}},
+  annotations: {{endpoints.kubernetes.io/last-change-trigger-time: {time}}}}}
+addressType: IPv4"
+        )
+    };
+    check(
+        &slice("'2026-11-23T14:00:00.1239Z'"),
+        expect![[r#"
+        + EndpointSlice shop/web-1 of web IPv4 triggered=1795442400123
+    "#]],
+    );
+    check(
+        &slice("soon"),
+        expect![[r#"
+        + EndpointSlice shop/web-1 of web IPv4
+        ! EndpointSlice shop/web-1: metadata.annotations[endpoints.kubernetes.io/last-change-trigger-time]: "soon" is not a time (failed to parse four digit integer as year: invalid digit, expected 0-9 but got s); ignored
+    "#]],
+    );
+}
