@@ -67,7 +67,8 @@ impl Checker {
         let sync_period = self.period("ipvs.syncPeriod", one.ipvs.sync_period);
         let min_sync_period = self.duration("ipvs.minSyncPeriod", one.ipvs.min_sync_period);
         if min_sync_period > sync_period {
-            self.wrong("ipvs.minSyncPeriod", "must not be longer than", self.name("ipvs.syncPeriod"));
+            let longest = format!("must not be longer than {}", self.name("ipvs.syncPeriod"));
+            self.wrong("ipvs.minSyncPeriod", one.ipvs.min_sync_period, longest);
         }
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         Configuration {

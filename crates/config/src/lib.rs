@@ -3,15 +3,18 @@
 //!
 //! [`Setting`]s are the list of everything that can be set: they make the flags, say which flag stands for
 //! which field of the file, what has an effect, and what can be changed while the daemon runs. [`document`] has
-//! the file's types. [`load()`] combines both by kube-proxy's rules of precedence and checks the result.
+//! the file's types. [`load()`] combines both by kube-proxy's rules of precedence and checks the result. [`follow()`]
+//! hears of changes of the file, and a [`Difference`] says what they change.
 //!
 //! This crate knows no kernel and no cluster, and reads and writes no file but the one it is given.
 
 pub mod configuration;
+pub mod difference;
 pub mod document;
 pub mod error;
 pub mod feature_gates;
 pub mod flags;
+pub mod follow;
 pub mod setting;
 
 mod check;
@@ -19,8 +22,10 @@ mod decode;
 mod load;
 
 pub use configuration::Configuration;
+pub use difference::Difference;
 pub use document::KubeProxyConfiguration;
 pub use error::Error;
 pub use flags::ConfigFlags;
+pub use follow::follow;
 pub use load::{load, write};
 pub use setting::{Effect, Kind, Setting};

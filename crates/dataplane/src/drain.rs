@@ -40,6 +40,11 @@ impl Drains {
         Drains { draining: BTreeMap::new(), count: PerFamily::default(), limit }
     }
 
+    /// Gives those that begin to drain from now on another limit, where their Services say nothing.
+    pub fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
     /// Whether real servers of this protocol are worth draining. UDP has no connections that end, so that a
     /// constant sender would keep its dead endpoint for ever (kubernetes#71514).
     pub fn applies_to(protocol: Protocol) -> bool {

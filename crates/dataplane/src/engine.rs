@@ -27,7 +27,7 @@ pub use self::audit::Progress;
 use self::rules::Rules;
 use self::sending::unserved;
 
-/// What does not change while the engine runs.
+/// What the operator chose for the kernel itself.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The kernel settings to keep.
@@ -104,6 +104,13 @@ impl<K: Kernel> Dataplane<K> {
             prepared: None,
             audit: None,
         }
+    }
+
+    /// Takes other settings, which the next audit applies. What was set and is not asked for any more stays.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.sysctls = Sysctls::new(settings.sysctls);
+        self.timeouts = settings.timeouts;
+        self.drains.set_limit(settings.drain_limit);
     }
 
     /// The kernel.

@@ -50,6 +50,14 @@ impl Planner {
         &self.options
     }
 
+    /// Takes other choices of the operator. What is known of the machine and what is planned stay as they are, so that
+    /// [`Planner::rebuild`] or [`Planner::forget`] has to follow.
+    pub fn set_choices(&mut self, choices: Options) {
+        let known = std::mem::take(&mut self.options);
+        let Options { unavailable, families, host_addresses, bridge_netfilter, .. } = known;
+        self.options = Options { unavailable, families, host_addresses, bridge_netfilter, ..choices };
+    }
+
     /// What the kernel should hold.
     pub fn desired(&self) -> &Desired {
         &self.desired

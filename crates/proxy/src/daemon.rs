@@ -10,9 +10,9 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use dataplane::{Dataplane, Kernel, Progress, Report, Sighting, Target};
+use dataplane::{Dataplane, Kernel, Progress, Report, Settings, Sighting, Target};
 use model::{Change, Cluster, Effect, Kind, ObjectKey};
-use plan::{Operation, Planner, State, Update};
+use plan::{Operation, Options, Planner, State, Update};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
 use tracing::info;
@@ -55,6 +55,13 @@ pub(crate) struct Daemon<K> {
     fails: bool,
     /// Whether what kube-proxy in another mode has left was not looked for yet.
     looks_for_leftovers: bool,
+}
+
+/// What can be changed while the daemon runs.
+pub(crate) struct Reconfiguration {
+    pub(crate) options: Options,
+    pub(crate) settings: Settings,
+    pub(crate) periods: Periods,
 }
 
 /// What planning leaves to do.
@@ -106,6 +113,7 @@ impl<K: Kernel> Daemon<K> {
         mut changes: Changes,
         mut sightings: Receiver<Sighting>,
         mut failures: Receiver<ListenFailure>,
+        mut reconfigurations: Receiver<Reconfiguration>,
         stop: impl Future<Output = &'static str>,
     ) -> anyhow::Result<&'static str> {
         let mut stop = pin!(stop);
@@ -126,6 +134,7 @@ impl<K: Kernel> Daemon<K> {
                 },
                 Some(sighting) = sightings.recv() => self.notice(sighting, now()),
                 Some(failure) = failures.recv() => self.outlets.not_listening(failure, &self.cluster),
+                Some(reconfiguration) = reconfigurations.recv() => self.reconfigure(reconfiguration),
                 () = sleep_until(wake) => {}
             }
             self.work(now());
@@ -187,6 +196,22 @@ impl<K: Kernel> Daemon<K> {
         if wanted {
             self.pacer.drifted(now);
         }
+    }
+
+    /// Plans everything again as one step, and puts the rest into force by an audit.
+    fn reconfigure(&mut self, new: Reconfiguration) {
+        self.outlets.health.set_limit(new.periods.audit * 2);
+        self.pacer.set_periods(new.periods);
+        self.dataplane.set_settings(new.settings);
+        self.planner.set_choices(new.options);
+        self.journal.reconfigured();
+        if self.pacer.has_synced() {
+            self.replan = true;
+            self.changed();
+        } else {
+            self.planner.forget();
+        }
+        self.pacer.audit_now();
     }
 
     /// Something has to be planned again.

@@ -66,7 +66,7 @@ pub(crate) struct SourceFlags {
 }
 
 /// What the operator wants.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigurationFlags {
     #[command(flatten)]
     pub(crate) settings: ConfigFlags,

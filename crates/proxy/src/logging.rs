@@ -22,7 +22,6 @@ pub(crate) struct Verbosity(Handle<Targets, Registry>);
 // === impl Verbosity ===
 
 impl Verbosity {
-    #[expect(dead_code, reason = "a changed configuration file will set it")]
     /// Logs as much as kube-proxy's verbosity `v` asks for.
     pub(crate) fn set(&self, v: u32) {
         // Fails only where there is no logger any more, which has nothing to log then either.

@@ -1,1 +1,221 @@
+use expect_test::{Expect, expect};
 
+use super::*;
+
+fn check_document(change: impl FnOnce(&mut KubeProxyConfiguration), naming: Naming, expected: Expect) {
+    let mut document = KubeProxyConfiguration::default().complete();
+    document.mode = IPVS.to_owned();
+    change(&mut document);
+    let found = match check(document, None, naming, &mut Vec::new()) {
+        Ok(_) => "fine\n".to_owned(),
+        Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
+    };
+    expected.assert_eq(&found);
+}
+
+fn negative() -> GoDuration {
+    GoDuration(jiff::SignedDuration::from_secs(-1))
+}
+
+#[test]
+fn the_defaults_are_fine() {
+    check_document(
+        |_| {},
+        Naming::Fields,
+        expect![[r#"
+        fine
+    "#]],
+    );
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let mistakes = |one: &mut KubeProxyConfiguration| {
+        one.mode = "nftables".to_owned();
+        one.hostname_override = " ".to_owned();
+        one.bind_address = "localhost".to_owned();
+        one.healthz_bind_address = "0.0.0.0:0".to_owned();
+        one.metrics_bind_address = "0.0.0.0".to_owned();
+        one.iptables.masquerade_bit = 32;
+        one.ipvs.sync_period = negative();
+        one.ipvs.min_sync_period = GoDuration(jiff::SignedDuration::from_secs(60));
+        one.ipvs.exclude_cidrs = vec!["10.0.0.0/8".to_owned(), "10.0.0.0".to_owned()];
+        one.ipvs.tcp_timeout = negative();
+        one.ipvs.tcp_fin_timeout = negative();
+        one.ipvs.udp_timeout = negative();
+        one.cluster_cidr = "10.0.0.0/8,10.0.0.0/9,x".to_owned();
+        one.node_port_addresses = vec!["primary".to_owned(), "10.0.0.0/8".to_owned()];
+        one.oom_score_adj = 1001;
+        one.conntrack.max_per_core = -1;
+        one.conntrack.min = -1;
+        one.conntrack.tcp_established_timeout = negative();
+        one.conntrack.tcp_close_wait_timeout = negative();
+        one.conntrack.udp_timeout = negative();
+        one.conntrack.udp_stream_timeout = negative();
+        one.config_sync_period = GoDuration::default();
+        one.client_connection.burst = -1;
+        one.feature_gates.insert("NoSuchGate".to_owned(), true);
+        one.logging.format = "xml".to_owned();
+        one.logging.vmodule = vec![crate::document::Pattern { file_pattern: "a=b".to_owned(), verbosity: 1 }];
+        one.logging.options.json.split_stream = true;
+        one.kube_ipvs.drain_timeout = negative();
+        one.kube_ipvs.local_traffic_policy = "lax".to_owned();
+        one.kube_ipvs.node_addresses = vec!["node".to_owned()];
+    };
+    check_document(
+        mistakes,
+        Naming::Fields,
+        expect![[r#"
+            mode: "nftables": kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy
+            featureGates.NoSuchGate: NoSuchGate: kube-proxy 1.36 knows no such feature gate
+            clientConnection.burst: -1: must not be negative
+            configSyncPeriod: 0s: must be longer than 0s
+            logging.vmodule: xml: patterns are for log lines in the format text only
+            logging.vmodule[0]: "a=b": must be a file pattern without = and comma
+            logging.options.json.splitStream: true: needs the feature gate LoggingAlphaOptions
+            ipvs.syncPeriod: -1s: must not be negative
+            ipvs.minSyncPeriod: 1m0s: must not be longer than ipvs.syncPeriod
+            hostnameOverride: " ": it is blank; give the name of this node's Node object
+            bindAddress: "localhost": must be an IP address
+            healthzBindAddress: "0.0.0.0:0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
+            metricsBindAddress: "0.0.0.0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
+            ipvs.excludeCIDRs[1]: "10.0.0.0": must be a network such as 10.0.0.0/8
+            iptables.masqueradeBit: 32: must be from 0 to 31
+            clusterCIDR: 10.0.0.0/8,10.0.0.0/9,x: must be one network, or one for each family
+            clusterCIDR: "x": must be a network such as 10.0.0.0/8
+            nodePortAddresses: primary,10.0.0.0/8: must be networks or the word primary, not both
+            ipvs.tcpTimeout: -1s: must not be negative
+            ipvs.tcpFinTimeout: -1s: must not be negative
+            ipvs.udpTimeout: -1s: must not be negative
+            conntrack.maxPerCore: -1: must not be negative
+            conntrack.min: -1: must not be negative
+            conntrack.tcpEstablishedTimeout: -1s: must not be negative
+            conntrack.tcpCloseWaitTimeout: -1s: must not be negative
+            conntrack.udpTimeout: -1s: must not be negative
+            conntrack.udpStreamTimeout: -1s: must not be negative
+            oomScoreAdj: 1001: must be from -1000 to 1000
+            logging.format: "xml": must be text or json
+            kubeIpvs.drainTimeout: -1s: must not be negative
+            kubeIpvs.localTrafficPolicy: "lax": must be strict or kube-proxy
+            kubeIpvs.nodeAddresses[0]: "node": must be an IP address
+        "#]],
+    );
+    check_document(
+        mistakes,
+        Naming::Flags,
+        expect![[r#"
+            --proxy-mode: "nftables": kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy
+            --feature-gates: NoSuchGate: kube-proxy 1.36 knows no such feature gate
+            --kube-api-burst: -1: must not be negative
+            --config-sync-period: 0s: must be longer than 0s
+            --vmodule: xml: patterns are for log lines in the format text only
+            --vmodule: "a=b": must be a file pattern without = and comma
+            --log-json-split-stream: true: needs the feature gate LoggingAlphaOptions
+            --ipvs-sync-period: -1s: must not be negative
+            --ipvs-min-sync-period: 1m0s: must not be longer than --ipvs-sync-period
+            --hostname-override: " ": it is blank; give the name of this node's Node object
+            --bind-address: "localhost": must be an IP address
+            --healthz-bind-address: "0.0.0.0:0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
+            --metrics-bind-address: "0.0.0.0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
+            --ipvs-exclude-cidrs: "10.0.0.0": must be a network such as 10.0.0.0/8
+            --iptables-masquerade-bit: 32: must be from 0 to 31
+            --cluster-cidr: 10.0.0.0/8,10.0.0.0/9,x: must be one network, or one for each family
+            --cluster-cidr: "x": must be a network such as 10.0.0.0/8
+            --nodeport-addresses: primary,10.0.0.0/8: must be networks or the word primary, not both
+            --ipvs-tcp-timeout: -1s: must not be negative
+            --ipvs-tcpfin-timeout: -1s: must not be negative
+            --ipvs-udp-timeout: -1s: must not be negative
+            --conntrack-max-per-core: -1: must not be negative
+            --conntrack-min: -1: must not be negative
+            --conntrack-tcp-timeout-established: -1s: must not be negative
+            --conntrack-tcp-timeout-close-wait: -1s: must not be negative
+            --conntrack-udp-timeout: -1s: must not be negative
+            --conntrack-udp-timeout-stream: -1s: must not be negative
+            --oom-score-adj: 1001: must be from -1000 to 1000
+            --logging-format: "xml": must be text or json
+            --drain-timeout: -1s: must not be negative
+            --local-traffic-policy: "lax": must be strict or kube-proxy
+            --node-address: "node": must be an IP address
+        "#]],
+    );
+}
+
+#[test]
+fn the_local_mode_needs_what_it_works_with() {
+    let with = |mode: &str, expected: Expect| {
+        check_document(|one| one.detect_local_mode = mode.to_owned(), Naming::Flags, expected);
+    };
+    with(
+        "ClusterCIDR",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    with(
+        "NodeCIDR",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    with(
+        "BridgeInterface",
+        expect![[r#"
+        --pod-bridge-interface: empty: must be set, since --detect-local-mode asks for it
+    "#]],
+    );
+    with(
+        "InterfaceNamePrefix",
+        expect![[r#"
+        --pod-interface-name-prefix: empty: must be set, since --detect-local-mode asks for it
+    "#]],
+    );
+    with(
+        "Magic",
+        expect![[r#"
+        --detect-local-mode: "Magic": must be ClusterCIDR, NodeCIDR, BridgeInterface or InterfaceNamePrefix
+    "#]],
+    );
+    // The networks are not looked at where nobody uses them, as by kube-proxy.
+    check_document(
+        |one| {
+            one.detect_local_mode = "NodeCIDR".to_owned();
+            one.cluster_cidr = "x".to_owned();
+        },
+        Naming::Fields,
+        expect![[r#"
+            fine
+        "#]],
+    );
+}
+
+#[test]
+fn alpha_options_of_logs_need_their_gate() {
+    let with = |gate: &str, expected: Expect| {
+        check_document(
+            |one| {
+                one.feature_gates.insert(gate.to_owned(), true);
+                one.logging.options.text.info_buffer_size = crate::document::Size("64Ki".to_owned());
+            },
+            Naming::Fields,
+            expected,
+        );
+    };
+    with(
+        "LoggingAlphaOptions",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    with(
+        "AllAlpha",
+        expect![[r#"
+        fine
+    "#]],
+    );
+    with(
+        "AllBeta",
+        expect![[r#"
+        logging.options.text.infoBufferSize: 64Ki: needs the feature gate LoggingAlphaOptions
+    "#]],
+    );
+}

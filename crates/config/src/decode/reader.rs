@@ -158,6 +158,27 @@ impl de::Error for Mistake {
     fn custom<T: fmt::Display>(reason: T) -> Self {
         Mistake { line: None, field: String::new(), reason: reason.to_string() }
     }
+
+    fn invalid_type(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Mistake::custom(format_args!("found {found}, expected {}", in_words(expected)))
+    }
+
+    fn invalid_value(found: Unexpected<'_>, expected: &dyn de::Expected) -> Self {
+        Mistake::custom(format_args!("{found} does not fit, expected {}", in_words(expected)))
+    }
 }
 
 impl std::error::Error for Mistake {}
+
+/// What serde expects, in words that are not those of a programming language.
+fn in_words(expected: &dyn de::Expected) -> String {
+    let expected = expected.to_string();
+    match expected.as_str() {
+        "i32" => "a whole number of up to 32 bits".to_owned(),
+        "u32" => "a whole number of 0 or more and up to 32 bits".to_owned(),
+        "f64" => "a number".to_owned(),
+        "a sequence" => "a list".to_owned(),
+        text if text.starts_with("struct ") => "a section with fields".to_owned(),
+        _ => expected,
+    }
+}

@@ -17,14 +17,16 @@ use sources::kubernetes::recorder::Recorder;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use crate::config;
-use crate::daemon::{Daemon, Outlets};
+use crate::daemon::{Daemon, Outlets, Reconfiguration};
 use crate::flags::{ConfigurationFlags, RunFlags, SourceFlags};
 use crate::health_checks::{HealthChecks, ListenFailure, ProxyHealth};
 use crate::logging::{self, Verbosity};
 use crate::metrics::{self, Metrics};
+use crate::reload::{Outcomes, Reload};
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
 const SIGHTINGS_WAITING: usize = 256;
@@ -33,7 +35,7 @@ const SIGHTINGS_WAITING: usize = 256;
 const FAILURES_WAITING: usize = 256;
 
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
-    let (configuration, _verbosity) = configure(&flags.configuration)?;
+    let (configuration, verbosity) = configure(&flags.configuration)?;
     if let Some(path) = &flags.write_config_to {
         ::config::write(&configuration, path)?;
         info!(path = %path.display(), "configuration written");
@@ -58,6 +60,8 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let mut cluster = Cluster::new(name.as_str());
     cluster.apply(Change::NodeApplied(config::configured_node(&name, &configuration)));
     say_where_local_is_not_kept(&options);
+    let (reconfigurations, mut restart) =
+        follow_configuration(&flags.configuration, &configuration, options.families.clone(), verbosity)?;
     let planner = Planner::new(options);
     // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -78,9 +82,10 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
             tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
+                Some(()) = restart.recv() => "the configuration file changed",
             }
         };
-        let reason = daemon.run(changes, sightings, failures, stop).await?;
+        let reason = daemon.run(changes, sightings, failures, reconfigurations, stop).await?;
         info!(reason, "stopping; the kernel keeps what is programmed");
         Ok(ExitCode::SUCCESS)
     })
@@ -98,6 +103,30 @@ fn configure(flags: &ConfigurationFlags) -> anyhow::Result<(Configuration, Verbo
         warn!("{warning}");
     }
     Ok((configuration?, verbosity))
+}
+
+/// Follows the configuration file, if there is one. Gives what is to be changed while the daemon runs, and when it has to
+/// end to be started again.
+fn follow_configuration(
+    flags: &ConfigurationFlags,
+    configuration: &Configuration,
+    families: BTreeSet<Family>,
+    verbosity: Verbosity,
+) -> anyhow::Result<(Receiver<Reconfiguration>, Receiver<()>)> {
+    let (apply, reconfigurations) = mpsc::channel(1);
+    let (restart, restarts) = mpsc::channel(1);
+    if let Some(path) = &flags.config {
+        let reload = Reload {
+            flags: flags.clone(),
+            families,
+            kernel_release: linux::kernel_release(),
+            verbosity,
+            current: watch::Sender::new(configuration.clone()),
+            outcomes: Outcomes { apply, restart },
+        };
+        reload.follow(path)?;
+    }
+    Ok((reconfigurations, restarts))
 }
 
 /// The families that this node can serve.

@@ -24,6 +24,8 @@ pub(super) struct Journal {
     foreign: Option<usize>,
     /// Why leftovers of another mode could not be removed.
     leftover_failures: BTreeSet<String>,
+    /// Whether the next audit puts a changed configuration into force.
+    reconfigured: bool,
 }
 
 // === impl Journal ===
@@ -32,6 +34,11 @@ impl Journal {
     /// A complaint about input. Sources tell each once.
     pub(super) fn problem(problem: &Problem) {
         warn!(subject = problem.subject, reason = problem.reason, "input not usable as it is");
+    }
+
+    /// The configuration changed while the daemon runs, so that the kernel is known to differ.
+    pub(super) fn reconfigured(&mut self) {
+        self.reconfigured = true;
     }
 
     /// What planning found out. Gives what the owners of Services should hear and have not heard yet.
@@ -96,8 +103,12 @@ impl Journal {
 
     /// A comparison of the whole state. Quiet when nothing differed.
     pub(super) fn audit(&mut self, report: &Report) {
+        let reconfigured = std::mem::take(&mut self.reconfigured);
         for repair in &report.repaired {
-            warn!(repair = repair.text, "kernel differed from the plan; put right");
+            match reconfigured {
+                true => info!(repair = repair.text, "put right for the changed configuration"),
+                false => warn!(repair = repair.text, "kernel differed from the plan; put right"),
+            }
         }
         let refused: Vec<&Operation> = report.failures.iter().map(|failure| &failure.operation).collect();
         let count = report.differences.count.saturating_sub(report.refused);

@@ -95,6 +95,11 @@ impl Pacer {
         }
     }
 
+    /// Paces by other periods from the next piece of work on.
+    pub(super) fn set_periods(&mut self, periods: Periods) {
+        self.periods = periods;
+    }
+
     /// Everything has been listed that has to be; with a time, what may still come is waited for until then.
     pub(super) fn start(&mut self, latest: Option<Instant>) {
         self.started = true;

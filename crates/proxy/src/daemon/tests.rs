@@ -2,6 +2,7 @@ mod cost;
 mod health;
 mod leftovers;
 mod outside;
+mod reconfiguration;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -99,6 +100,7 @@ struct Bench {
     kernel: Shared,
     source: Sender<Change>,
     eye: Sender<Sighting>,
+    configurator: Sender<Reconfiguration>,
     metrics: Metrics,
     health: Arc<ProxyHealth>,
 }
@@ -126,8 +128,15 @@ impl Bench {
         );
         let (source, changes) = mpsc::channel(16);
         let (eye, sightings) = mpsc::channel(16);
-        tokio::spawn(kind(daemon).run(changes, sightings, mpsc::channel(1).1, std::future::pending()));
-        Bench { kernel, source, eye, metrics, health }
+        let (configurator, reconfigurations) = mpsc::channel(1);
+        tokio::spawn(kind(daemon).run(
+            changes,
+            sightings,
+            mpsc::channel(1).1,
+            reconfigurations,
+            std::future::pending(),
+        ));
+        Bench { kernel, source, eye, configurator, metrics, health }
     }
 
     /// Sends changes and lets the daemon work until it waits again.
@@ -313,9 +322,14 @@ async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
     let deaf = || mpsc::channel(1).1;
     let (source, changes) = mpsc::channel(1);
     drop(source);
-    assert!(daemon().run(changes, blind(), deaf(), std::future::pending()).await.is_err());
+    assert!(
+        daemon().run(changes, blind(), deaf(), mpsc::channel(1).1, std::future::pending()).await.is_err()
+    );
     let (_source, changes) = mpsc::channel(1);
-    assert_eq!(daemon().run(changes, blind(), deaf(), async { "SIGTERM" }).await.unwrap(), "SIGTERM");
+    assert_eq!(
+        daemon().run(changes, blind(), deaf(), mpsc::channel(1).1, async { "SIGTERM" }).await.unwrap(),
+        "SIGTERM"
+    );
 }
 
 /// Any error number that is no special case.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// Unlike in kube-proxy, the end of a sync does not clear what was asked for while it ran.
 #[derive(Debug)]
 pub(crate) struct ProxyHealth {
-    limit: Duration,
+    limit: Mutex<Duration>,
     state: Mutex<State>,
 }
 
@@ -29,7 +29,12 @@ struct State {
 impl ProxyHealth {
     /// Nothing is pending yet. kube-proxy's limit is twice its sync period.
     pub(crate) fn new(limit: Duration) -> Self {
-        ProxyHealth { limit, state: Mutex::default() }
+        ProxyHealth { limit: Mutex::new(limit), state: Mutex::default() }
+    }
+
+    /// Sets another limit.
+    pub(crate) fn set_limit(&self, limit: Duration) {
+        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
     }
 
     /// A sync is asked for.
@@ -62,9 +67,10 @@ impl ProxyHealth {
 
     /// Whether nothing waits, or not for as long as the limit.
     pub(crate) fn is_healthy(&self) -> bool {
+        let limit = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
         let oldest = state.pending.or(state.later);
-        oldest.is_none_or(|oldest| oldest.elapsed() < self.limit)
+        oldest.is_none_or(|oldest| oldest.elapsed() < limit)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,0 +1,97 @@
+//! A changed configuration file takes effect without a restart where it can.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use ::config::{Configuration, Difference, difference};
+use anyhow::Context as _;
+use model::Family;
+use tokio::sync::{mpsc, watch};
+use tracing::{info, warn};
+
+use crate::commands::run::wanted_options;
+use crate::config;
+use crate::daemon::Reconfiguration;
+use crate::flags::ConfigurationFlags;
+use crate::logging::Verbosity;
+
+/// Reads the file again when it changes.
+pub(crate) struct Reload {
+    pub(crate) flags: ConfigurationFlags,
+    /// The families that this node serves.
+    pub(crate) families: BTreeSet<Family>,
+    pub(crate) kernel_release: String,
+    pub(crate) verbosity: Verbosity,
+    /// What is in force.
+    pub(crate) current: watch::Sender<Configuration>,
+    /// What is to be done because of a change.
+    pub(crate) outcomes: Outcomes,
+}
+
+/// Who acts upon a change.
+pub(crate) struct Outcomes {
+    pub(crate) apply: mpsc::Sender<Reconfiguration>,
+    /// Ends the process, for its supervisor to start it again.
+    pub(crate) restart: mpsc::Sender<()>,
+}
+
+// === impl Reload ===
+
+impl Reload {
+    /// Follows the file on a thread of its own.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub(crate) fn follow(self, path: &Path) -> anyhow::Result<()> {
+        ::config::follow(path, move || self.changed()).context("cannot start a thread")
+    }
+
+    fn changed(&self) -> ControlFlow<()> {
+        let mut warnings = Vec::new();
+        let new = ::config::load(&self.flags.settings, self.flags.config.as_deref(), &mut warnings);
+        let new = new.map_err(anyhow::Error::from).and_then(|new| Ok((self.reconfiguration(&new)?, new)));
+        let (reconfiguration, new) = match new {
+            Ok(new) => new,
+            Err(error) => {
+                warn!(%error, "the changed configuration file is not usable; what it held stays in force");
+                return ControlFlow::Continue(());
+            }
+        };
+        let difference = Difference::between(&self.current.borrow(), &new);
+        if difference.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        for warning in warnings {
+            warn!("{warning}");
+        }
+        if !difference.restart.is_empty() {
+            let fields = difference::names(&difference.restart);
+            info!(
+                fields,
+                "the configuration file changed in what takes a restart; ending, to be started again"
+            );
+            // Fails only if the process ends already.
+            let _ = self.outcomes.restart.blocking_send(());
+            return ControlFlow::Break(());
+        }
+        info!(fields = difference::names(&difference.live), "the configuration file changed; applying it");
+        self.verbosity.set(new.verbosity);
+        self.current.send_replace(new);
+        match self.outcomes.apply.blocking_send(reconfiguration) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        }
+    }
+
+    fn reconfiguration(&self, configuration: &Configuration) -> anyhow::Result<Reconfiguration> {
+        Ok(Reconfiguration {
+            options: wanted_options(configuration, self.families.clone())?,
+            settings: config::settings(configuration, &self.kernel_release),
+            periods: config::periods(configuration),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;
