@@ -25,6 +25,9 @@ const CLUSTER_CIDR: &str = "ClusterCIDR";
 /// A longer period means nothing, and could not be added to a point in time.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+/// The only version of which metrics can be hidden.
+const PREVIOUS_VERSION: &str = "1.35";
+
 /// By which names the operator knows settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Naming {
@@ -136,10 +139,18 @@ impl Checker {
             self.wrong("clientConnection.burst", document.client_connection.burst, "must not be negative");
         }
         self.period("configSyncPeriod", document.config_sync_period);
+        let version = &document.show_hidden_metrics_for_version;
+        if !["", PREVIOUS_VERSION].contains(&version.as_str()) {
+            let wanted = format!("must be {PREVIOUS_VERSION}, the version before kube-proxy 1.36, or empty");
+            self.wrong("showHiddenMetricsForVersion", format!("{version:?}"), wanted);
+        }
     }
 
     fn logging(&mut self, document: &KubeProxyConfiguration) {
         let logging = &document.logging;
+        if !logging.flush_frequency.0.0.is_positive() {
+            self.wrong("logging.flushFrequency", logging.flush_frequency.0, "must be longer than 0s");
+        }
         if !logging.vmodule.is_empty() && logging.format != "text" {
             self.wrong(
                 "logging.vmodule",

@@ -144,6 +144,11 @@ impl KubeProxyConfiguration {
         self
     }
 
+    /// What kube-proxy makes of flags that are given an empty value.
+    pub(crate) fn complete_flags(&mut self) {
+        fill(&mut self.bind_address, "0.0.0.0");
+    }
+
     /// Adds the port of the deprecated flags, or takes the address away if that is 0.
     pub(crate) fn use_deprecated_ports(&mut self, healthz: Option<i64>, metrics: Option<i64>) {
         let addresses = [

@@ -138,7 +138,11 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
     }
 }
 
-fn boolean(text: &str) -> Result<bool, String> {
+/// Reads a boolean as Go does.
+///
+/// # Errors
+/// If the text is none.
+pub fn boolean(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),

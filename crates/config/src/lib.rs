@@ -12,6 +12,7 @@ pub mod configuration;
 pub mod difference;
 pub mod document;
 pub mod error;
+pub mod families;
 pub mod feature_gates;
 pub mod flags;
 pub mod follow;

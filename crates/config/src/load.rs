@@ -61,6 +61,7 @@ pub fn write(configuration: &Configuration, path: &Path) -> Result<(), Error> {
 fn from_flags(flags: &ConfigFlags) -> Result<KubeProxyConfiguration, Error> {
     let defaults = KubeProxyConfiguration::default().complete();
     let mut document = overlay(defaults, flags, |_| true)?;
+    document.complete_flags();
     let port = |flag| flags.get(flag).and_then(Value::as_i64);
     document.use_deprecated_ports(port("healthz-port"), port("metrics-port"));
     Ok(document)

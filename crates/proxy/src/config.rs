@@ -83,6 +83,15 @@ pub(crate) fn api_server(configuration: &Configuration, node_name: &str) -> sour
     }
 }
 
+/// The family that counts first, as far as it is known before the Node is: that of `bindAddress`, else IPv4 if it is
+/// served.
+pub(crate) fn primary_family(configuration: &Configuration, families: &BTreeSet<Family>) -> Family {
+    match configuration.bind_address {
+        address if !address.is_unspecified() => Family::of(&address),
+        _ => families.first().copied().unwrap_or(Family::V4),
+    }
+}
+
 /// The name of this node: what was given, else the host name; both in lower case without white space.
 ///
 /// # Errors

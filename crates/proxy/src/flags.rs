@@ -44,10 +44,12 @@ pub(crate) struct RunFlags {
     #[command(flatten)]
     pub(crate) configuration: ConfigurationFlags,
     /// Remove everything from this node that is ours or kube-proxy's, and end.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false,
+          default_missing_value = "true", value_parser = config::flags::boolean, hide_default_value = true)]
     pub(crate) cleanup: bool,
     /// Do what takes full root privileges and end; a later run needs the capability CAP_NET_ADMIN only.
-    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = false, default_missing_value = "true")]
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false,
+          default_missing_value = "true", value_parser = config::flags::boolean, hide_default_value = true)]
     pub(crate) init_only: bool,
     /// Write the effective configuration to this file and end, without touching the node.
     #[arg(long, value_name = "FILE")]

@@ -53,6 +53,8 @@ fn all_mistakes_are_told_at_once() {
         one.conntrack.udp_timeout = negative();
         one.conntrack.udp_stream_timeout = negative();
         one.config_sync_period = GoDuration::default();
+        one.show_hidden_metrics_for_version = "1.34".to_owned();
+        one.logging.flush_frequency = crate::document::FlushFrequency(negative());
         one.client_connection.burst = -1;
         one.feature_gates.insert("NoSuchGate".to_owned(), true);
         one.logging.format = "xml".to_owned();
@@ -70,6 +72,8 @@ fn all_mistakes_are_told_at_once() {
             featureGates.NoSuchGate: NoSuchGate: kube-proxy 1.36 knows no such feature gate
             clientConnection.burst: -1: must not be negative
             configSyncPeriod: 0s: must be longer than 0s
+            showHiddenMetricsForVersion: "1.34": must be 1.35, the version before kube-proxy 1.36, or empty
+            logging.flushFrequency: -1s: must be longer than 0s
             logging.vmodule: xml: patterns are for log lines in the format text only
             logging.vmodule[0]: "a=b": must be a file pattern without = and comma
             logging.options.json.splitStream: true: needs the feature gate LoggingAlphaOptions
@@ -108,6 +112,8 @@ fn all_mistakes_are_told_at_once() {
             --feature-gates: NoSuchGate: kube-proxy 1.36 knows no such feature gate
             --kube-api-burst: -1: must not be negative
             --config-sync-period: 0s: must be longer than 0s
+            --show-hidden-metrics-for-version: "1.34": must be 1.35, the version before kube-proxy 1.36, or empty
+            --log-flush-frequency: -1s: must be longer than 0s
             --vmodule: xml: patterns are for log lines in the format text only
             --vmodule: "a=b": must be a file pattern without = and comma
             --log-json-split-stream: true: needs the feature gate LoggingAlphaOptions

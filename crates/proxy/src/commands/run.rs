@@ -47,7 +47,15 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let name = config::node_name(configuration.hostname_override.as_deref())?;
     let periods = config::periods(&configuration);
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
-    let options = wanted_options(&configuration, families()?)?;
+    let families = families()?;
+    for warning in ::config::families::check(
+        &configuration,
+        &families,
+        config::primary_family(&configuration, &families),
+    )? {
+        warn!("{warning}");
+    }
+    let options = wanted_options(&configuration, families)?;
     let settings = config::settings(&configuration, &linux::kernel_release());
     info!(
         version = env!("CARGO_PKG_VERSION"),

@@ -22,7 +22,7 @@ fn names_of_flags_may_have_underscores() {
 
 #[test]
 fn a_flag_that_is_given_again_replaces_the_first() {
-    let run = read(&["--config=a", "--config=b", "--cleanup", "--cleanup=false"]).unwrap().run;
+    let run = read(&["--config=a", "--config=b", "--cleanup", "--cleanup=F"]).unwrap().run;
     assert_eq!(run.configuration.config.unwrap().to_str(), Some("b"));
     assert!(!run.cleanup);
 }
