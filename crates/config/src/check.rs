@@ -12,15 +12,12 @@ use self::addresses::Parsed as _;
 use crate::configuration::{
     ApiServer, Conntrack, LocalMode, LocalTrafficPolicy, LogFormat, NodePortAddresses, Own,
 };
-use crate::document::{GoDuration, KubeProxyConfiguration};
+use crate::document::{CLUSTER_CIDR, GoDuration, KubeProxyConfiguration};
 use crate::error::Invalid;
 use crate::{Configuration, Setting, feature_gates};
 
 /// The only mode that there is here.
 const IPVS: &str = "ipvs";
-
-/// What kube-proxy uses if no mode is set.
-const CLUSTER_CIDR: &str = "ClusterCIDR";
 
 /// A longer period means nothing, and could not be added to a point in time.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -43,7 +40,7 @@ struct Checker {
     errors: Vec<Invalid>,
 }
 
-/// Checks a document. Defaults that kube-proxy fills in only after the checks are filled in as well.
+/// Checks a document, whose mode is filled in if it is not set.
 pub(crate) fn check(
     mut document: KubeProxyConfiguration,
     master: Option<String>,
@@ -52,9 +49,6 @@ pub(crate) fn check(
 ) -> Result<Configuration, Vec<Invalid>> {
     let mut checker = Checker { naming, errors: Vec::new() };
     checker.mode(&mut document, warnings);
-    if document.detect_local_mode.is_empty() {
-        CLUSTER_CIDR.clone_into(&mut document.detect_local_mode);
-    }
     checker.what_has_no_effect(&document);
     checker.logging(&document);
     let configuration = checker.configuration(document, master);

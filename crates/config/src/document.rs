@@ -28,6 +28,9 @@ pub const KIND: &str = "KubeProxyConfiguration";
 /// The section that kube-proxy does not know.
 const OWN_SECTION: &str = "kubeIpvs";
 
+/// The default of `detectLocalMode`.
+pub(crate) const CLUSTER_CIDR: &str = "ClusterCIDR";
+
 const HEALTHZ_PORT: u16 = 10256;
 const METRICS_PORT: u16 = 10249;
 
@@ -113,6 +116,7 @@ impl KubeProxyConfiguration {
     pub fn complete(mut self) -> Self {
         let defaults = KubeProxyConfiguration::default();
         fill(&mut self.bind_address, "0.0.0.0");
+        fill(&mut self.detect_local_mode, CLUSTER_CIDR);
         let v4 = self.bind_address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_ipv4());
         let (everywhere, here) = if v4 { ("0.0.0.0", "127.0.0.1") } else { ("[::]", "[::1]") };
         self.healthz_bind_address = with_port(if_empty(&self.healthz_bind_address, everywhere), HEALTHZ_PORT);
@@ -147,6 +151,7 @@ impl KubeProxyConfiguration {
     /// What kube-proxy makes of flags that are given an empty value.
     pub(crate) fn complete_flags(&mut self) {
         fill(&mut self.bind_address, "0.0.0.0");
+        fill(&mut self.detect_local_mode, CLUSTER_CIDR);
     }
 
     /// Adds the port of the deprecated flags, or takes the address away if that is 0.

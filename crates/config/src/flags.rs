@@ -100,7 +100,7 @@ fn help(setting: &Setting, defaults: &Value) -> String {
 }
 
 /// A value as a flag takes it; none for what means "not set".
-pub(crate) fn in_short(value: &Value) -> Option<String> {
+pub fn in_short(value: &Value) -> Option<String> {
     match value {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),

@@ -144,4 +144,6 @@ fn with_dashes(argument: OsString) -> OsString {
 }
 
 #[cfg(test)]
+mod reference;
+#[cfg(test)]
 mod tests;

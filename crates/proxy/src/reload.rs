@@ -50,7 +50,9 @@ impl Reload {
     fn changed(&self) -> ControlFlow<()> {
         let mut warnings = Vec::new();
         let new = ::config::load(&self.flags.settings, self.flags.config.as_deref(), &mut warnings);
-        let new = new.map_err(anyhow::Error::from).and_then(|new| Ok((self.reconfiguration(&new)?, new)));
+        let new = new
+            .map_err(anyhow::Error::from)
+            .and_then(|new| Ok((self.reconfiguration(&new, &mut warnings)?, new)));
         let (reconfiguration, new) = match new {
             Ok(new) => new,
             Err(error) => {
@@ -84,7 +86,13 @@ impl Reload {
         }
     }
 
-    fn reconfiguration(&self, configuration: &Configuration) -> anyhow::Result<Reconfiguration> {
+    fn reconfiguration(
+        &self,
+        configuration: &Configuration,
+        warnings: &mut Vec<String>,
+    ) -> anyhow::Result<Reconfiguration> {
+        let primary = config::primary_family(configuration, &self.families);
+        warnings.extend(::config::families::check(configuration, &self.families, primary)?);
         Ok(Reconfiguration {
             options: wanted_options(configuration, self.families.clone())?,
             settings: config::settings(configuration, &self.kernel_release),

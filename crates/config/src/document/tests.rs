@@ -67,7 +67,7 @@ fn the_written_defaults_are_kube_proxys() {
         detectLocal:
           bridgeInterface: ""
           interfaceNamePrefix: ""
-        detectLocalMode: ""
+        detectLocalMode: ClusterCIDR
         enableProfiling: false
         healthzBindAddress: 0.0.0.0:10256
         hostnameOverride: ""

@@ -21,14 +21,24 @@ const V4: &[Family] = &[Family::V4];
 
 #[test]
 fn node_ports_on_more_addresses_than_named_are_told() {
-    check_flags(&[], BOTH, Family::V4, expect![[r#"
+    check_flags(
+        &[],
+        BOTH,
+        Family::V4,
+        expect![[r#"
         nodePortAddresses is not set, so that node ports are served on all addresses of this machine; consider --nodeport-addresses=primary
-    "#]]);
+    "#]],
+    );
     check_flags(&["--nodeport-addresses=primary"], BOTH, Family::V4, expect![[""]]);
     check_flags(&["--nodeport-addresses=10.0.0.0/8"], BOTH, Family::V4, expect![[""]]);
-    check_flags(&["--nodeport-addresses=10.0.0.0/8"], BOTH, Family::V6, expect![[r#"
+    check_flags(
+        &["--nodeport-addresses=10.0.0.0/8"],
+        BOTH,
+        Family::V6,
+        expect![[r#"
         nodePortAddresses has no network of IPv6, so that node ports are served on all IPv6 addresses
-    "#]]);
+    "#]],
+    );
     check_flags(
         &["--nodeport-addresses=10.0.0.0/8", "--cluster-cidr=10.0.0.0/8,fd00::/8"],
         BOTH,
@@ -42,12 +52,22 @@ fn node_ports_on_more_addresses_than_named_are_told() {
 #[test]
 fn settings_of_the_other_family_are_told_and_one_is_an_error() {
     let port = "--nodeport-addresses=primary";
-    check_flags(&[port, "--cluster-cidr=fd00::/8"], V4, Family::V4, expect![[r#"
+    check_flags(
+        &[port, "--cluster-cidr=fd00::/8"],
+        V4,
+        Family::V4,
+        expect![[r#"
         error: the configuration is not usable: clusterCIDR: fd00::/8: none of it is of the only family that this node serves, IPv4
-    "#]]);
-    check_flags(&[port, "--cluster-cidr=fd00::/8"], BOTH, Family::V4, expect![[r#"
+    "#]],
+    );
+    check_flags(
+        &[port, "--cluster-cidr=fd00::/8"],
+        BOTH,
+        Family::V4,
+        expect![[r#"
         clusterCIDR fd00::/8 has no network of the primary family, IPv4
-    "#]]);
+    "#]],
+    );
     check_flags(
         &[
             port,
