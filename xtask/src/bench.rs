@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// The program to measure [default: a release build of this source]
     #[arg(long, value_name = "FILE")]
     kube_ipvs: Option<PathBuf>,
+    /// Measure what traffic costs instead, in a guest whose clock counts instructions
+    #[arg(long)]
+    traffic: bool,
     /// Seconds after which everything is given up
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     time_limit: u64,
@@ -49,7 +52,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let mut program =
         vec![bench.as_str(), "run", "--api", &api, "--kube-ipvs", &kube_ipvs, "--folder", GUEST_SHARE];
     program.extend(arguments.rest.iter().map(String::as_str));
-    let options = ["--share", &share, "--memory", "4096", "--time-limit", &limit];
+    let mut options = vec!["--share", &share, "--memory", "4096", "--time-limit", &limit];
+    if arguments.traffic {
+        program.push("traffic");
+        options.push("--count-instructions");
+    }
     let mut report = String::new();
     let status = process::lines(&mut equipment.command(&options, &program), |line| {
         println!("{line}");

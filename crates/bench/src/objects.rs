@@ -66,6 +66,11 @@ impl Objects {
     }
 }
 
+/// The address of pod number `index`.
+pub(crate) fn pod_ip(index: u32) -> Ipv4Addr {
+    Ipv4Addr::from(POD_IPS + 1 + index)
+}
+
 /// The address of Service number `index`.
 pub(crate) fn cluster_ip(index: u32) -> Ipv4Addr {
     Ipv4Addr::from(CLUSTER_IPS + 1 + index)

@@ -4,6 +4,7 @@ mod change;
 mod idle;
 mod memory;
 mod start;
+mod traffic;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -55,6 +56,8 @@ enum Workload {
     Idle,
     /// Memory of a large cluster.
     Memory,
+    /// What traffic costs; only when asked for, since it needs a guest whose clock counts instructions.
+    Traffic,
 }
 
 /// A number of Services, and how many endpoints each has.
@@ -93,6 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     }
     if wants(Workload::Memory) {
         memory::measure(&setting)?;
+    }
+    if arguments.what.contains(&Workload::Traffic) {
+        traffic::measure(&setting)?;
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ pub struct GuestCommand<'a> {
     environment: Vec<(OsString, OsString)>,
     memory_mib: u32,
     processors: u32,
+    counts_instructions: bool,
     share: Option<PathBuf>,
     time_limit: Duration,
 }
@@ -89,6 +90,7 @@ impl Guest {
             environment: Vec::new(),
             memory_mib: 2048,
             processors: 2,
+            counts_instructions: false,
             share: None,
             time_limit: Duration::from_secs(600),
         }
@@ -139,6 +141,13 @@ impl GuestCommand<'_> {
     /// Number of processors, two if not said.
     pub fn processors(&mut self, processors: u32) -> &mut Self {
         self.processors = processors;
+        self
+    }
+
+    /// Lets the guest's clocks count instructions, a nanosecond each, while any are executed. It has one processor then.
+    pub fn counting_instructions(&mut self) -> &mut Self {
+        self.counts_instructions = true;
+        self.processors = 1;
         self
     }
 

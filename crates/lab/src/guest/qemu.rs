@@ -94,8 +94,6 @@ fn arguments(command: &GuestCommand<'_>, folder: &Path) -> Vec<OsString> {
         boot.push_str(" lab.share");
     }
     let mut words: Vec<OsString> = [
-        "-accel",
-        "tcg,thread=multi",
         "-cpu",
         "max",
         "-machine",
@@ -120,6 +118,12 @@ fn arguments(command: &GuestCommand<'_>, folder: &Path) -> Vec<OsString> {
     ]
     .map(OsString::from)
     .into();
+    // In step with its instructions, a guest can only have one thread of emulation.
+    let accelerator: &[&str] = match command.counts_instructions {
+        true => &["-accel", "tcg,thread=single", "-icount", "shift=0"],
+        false => &["-accel", "tcg,thread=multi"],
+    };
+    words.extend(accelerator.iter().map(OsString::from));
     words.extend(["-smp".into(), command.processors.to_string().into()]);
     words.extend(["-m".into(), command.memory_mib.to_string().into()]);
     words.extend(["-kernel".into(), kernel.image.clone().into()]);

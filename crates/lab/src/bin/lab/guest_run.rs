@@ -27,6 +27,9 @@ pub(crate) struct Arguments {
     /// Number of processors
     #[arg(long, value_name = "N", default_value_t = 2)]
     processors: u32,
+    /// Let the guest's clock count instructions, a nanosecond each, on one processor
+    #[arg(long)]
+    count_instructions: bool,
     /// Seconds until the guest is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     time_limit: u64,
@@ -46,6 +49,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
     let mut command = guest.command(program);
     command.args(rest).memory_mib(arguments.memory).processors(arguments.processors);
     command.time_limit(Duration::from_secs(arguments.time_limit));
+    if arguments.count_instructions {
+        command.counting_instructions();
+    }
     if let Some(share) = &arguments.share {
         command.share(share);
     }
