@@ -14,6 +14,7 @@ const IPVS_OUT_FILTER: &str = "KUBE-IPVS-OUT-FILTER";
 
 /// Asked before the sets, so that packets of known connections need no look-up.
 const NEW: &str = "-m conntrack --ctstate NEW";
+const NOT_NEW: &str = "-m conntrack ! --ctstate NEW";
 
 pub(super) fn table(family: Family, options: &Options) -> TableRules {
     let mut writer = Writer::new(family, options);
@@ -86,8 +87,10 @@ impl Writer<'_> {
         self.rule(PROXY_FIREWALL, format!("-p tcp {NEW} {set} -j REJECT --reject-with tcp-reset"));
     }
 
-    /// Service addresses are local to the node, so without this its own ports could be reached through them.
+    /// Service addresses are local to the node, so without this its own ports could be reached through them. Only
+    /// new connections are refused, so all other packets to this machine are spared the look-ups.
     fn ipvs_filter(&mut self) {
+        self.rule(IPVS_FILTER, format!("{NOT_NEW} -j RETURN"));
         let served =
             [SetName::LoadBalancer, SetName::ClusterIp, SetName::ExternalIp, SetName::ExternalIpLocal];
         for name in served {

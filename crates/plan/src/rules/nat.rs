@@ -37,20 +37,21 @@ impl Writer<'_> {
             Family::V6 => "::1/128",
         };
         self.rule(SERVICES, format!("-s {loopback} -j RETURN"));
+        // First, since most traffic is theirs. The traversal ends here, so that neither a node port of the same number
+        // masquerades it nor a host port of a CNI plugin captures it.
+        self.masquerade_cluster_ips();
+        let cluster_ips = self.set(SetName::ClusterIp, "dst,dst");
+        self.rule(SERVICES, format!("{cluster_ips} -j ACCEPT"));
         self.masquerade_without_local_endpoint();
         let balancer = self.commented_set(SetName::LoadBalancer, "dst,dst");
         self.rule(SERVICES, format!("{balancer} -j {LOAD_BALANCER}"));
-        self.masquerade_cluster_ips();
         let external = self.commented_set(SetName::ExternalIp, "dst,dst");
         self.rule(SERVICES, format!("{external} -j {MARK_MASQ}"));
         self.accept_external(SetName::ExternalIp);
         self.accept_external(SetName::ExternalIpLocal);
         self.rule(SERVICES, format!("-m addrtype --dst-type LOCAL -j {NODE_PORT}"));
-        // Ends the traversal, so that a host port of a CNI plugin cannot capture what was sent to a Service.
-        for name in [SetName::ClusterIp, SetName::LoadBalancer] {
-            let set = self.set(name, "dst,dst");
-            self.rule(SERVICES, format!("{set} -j ACCEPT"));
-        }
+        let balancer = self.set(SetName::LoadBalancer, "dst,dst");
+        self.rule(SERVICES, format!("{balancer} -j ACCEPT"));
     }
 
     /// Traffic to cluster IPs that has to come back through this node.

@@ -43,6 +43,7 @@ fn all_rules_of_ipv4() {
         -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+        -A KUBE-IPVS-FILTER -m conntrack ! --ctstate NEW -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-LOAD-BALANCER dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-CLUSTER-IP dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-EXTERNAL-IP dst,dst -j RETURN
@@ -80,17 +81,17 @@ fn all_rules_of_ipv4() {
         -A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
         -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully
         -A KUBE-SERVICES -s 127.0.0.0/8 -j RETURN
+        -A KUBE-SERVICES ! -s 10.244.0.0/16 -m comment --comment "Kubernetes service cluster ip + port for masquerade purpose" -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
+        -A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-NO-LOCAL-ENDPOINT dst,dst -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -s 10.244.0.0/16 -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-NO-LOCAL-ENDPOINT dst,dst -m set ! --match-set KUBE-IPVS-IPS dst -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -m comment --comment "Kubernetes service lb portal" -m set --match-set KUBE-LOAD-BALANCER dst,dst -j KUBE-LOAD-BALANCER
-        -A KUBE-SERVICES ! -s 10.244.0.0/16 -m comment --comment "Kubernetes service cluster ip + port for masquerade purpose" -m set --match-set KUBE-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-EXTERNAL-IP dst,dst -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-EXTERNAL-IP dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-EXTERNAL-IP dst,dst -m addrtype --dst-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port with externalTrafficPolicy=local" -m set --match-set KUBE-EXTERNAL-IP-LOCAL dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port with externalTrafficPolicy=local" -m set --match-set KUBE-EXTERNAL-IP-LOCAL dst,dst -m addrtype --dst-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT
-        -A KUBE-SERVICES -m set --match-set KUBE-CLUSTER-IP dst,dst -j ACCEPT
         -A KUBE-SERVICES -m set --match-set KUBE-LOAD-BALANCER dst,dst -j ACCEPT
         COMMIT
         *mangle
@@ -122,6 +123,7 @@ fn all_rules_of_ipv6() {
         -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+        -A KUBE-IPVS-FILTER -m conntrack ! --ctstate NEW -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-LOAD-BALANCER dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-EXTERNAL-IP dst,dst -j RETURN
@@ -159,17 +161,17 @@ fn all_rules_of_ipv6() {
         -A KUBE-POSTROUTING -j MARK --set-xmark 0x4000/0x0
         -A KUBE-POSTROUTING -m comment --comment "kubernetes service traffic requiring SNAT" -j MASQUERADE --random-fully
         -A KUBE-SERVICES -s ::1/128 -j RETURN
+        -A KUBE-SERVICES ! -s fd00:244::/32 -m comment --comment "Kubernetes service cluster ip + port for masquerade purpose" -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
+        -A KUBE-SERVICES -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-6-NO-LOCAL-ENDPOINT dst,dst -m addrtype --src-type LOCAL -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -s fd00:244::/32 -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-6-NO-LOCAL-ENDPOINT dst,dst -m set ! --match-set KUBE-6-IPVS-IPS dst -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -m comment --comment "Kubernetes service lb portal" -m set --match-set KUBE-6-LOAD-BALANCER dst,dst -j KUBE-LOAD-BALANCER
-        -A KUBE-SERVICES ! -s fd00:244::/32 -m comment --comment "Kubernetes service cluster ip + port for masquerade purpose" -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-6-EXTERNAL-IP dst,dst -j KUBE-MARK-MASQ
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-6-EXTERNAL-IP dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port for masquerade and filter purpose" -m set --match-set KUBE-6-EXTERNAL-IP dst,dst -m addrtype --dst-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port with externalTrafficPolicy=local" -m set --match-set KUBE-6-EXTERNAL-IP-LOCAL dst,dst -m physdev ! --physdev-is-in -m addrtype ! --src-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m comment --comment "Kubernetes service external ip + port with externalTrafficPolicy=local" -m set --match-set KUBE-6-EXTERNAL-IP-LOCAL dst,dst -m addrtype --dst-type LOCAL -j ACCEPT
         -A KUBE-SERVICES -m addrtype --dst-type LOCAL -j KUBE-NODE-PORT
-        -A KUBE-SERVICES -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j ACCEPT
         -A KUBE-SERVICES -m set --match-set KUBE-6-LOAD-BALANCER dst,dst -j ACCEPT
         COMMIT
         *mangle
@@ -297,16 +299,16 @@ fn the_number_of_rules_depends_on_the_local_detector_alone() {
         detecting(interface.clone(), interface),
     ];
     // Without a way to tell pods apart there are none about policy Local.
-    assert_eq!(all.map(|options| rule_count(&options)[0]), [52, 55, 52, 54]);
+    assert_eq!(all.map(|options| rule_count(&options)[0]), [53, 56, 53, 55]);
 }
 
 fn rule_count(options: &Options) -> [usize; 2] {
     Family::ALL.map(|family| ruleset(family, options).rule_count())
 }
 
-/// What kube-proxy left for a Service of each kind is among ours, word by word and in the same order: so
-/// when one takes over from the other, no rule stands twice and none is left behind. The one exception is a
-/// rule for a single Service, of which there are none here.
+/// What kube-proxy left for a Service of each kind is among ours, word by word and in the same order, but that cluster
+/// IPs come first where they come last in kube-proxy's. The one exception is a rule for a single Service, of which
+/// there are none here.
 #[test]
 fn the_rules_of_kube_proxy_are_among_ours() {
     let masquerade_all = Options { masquerade_all: true, ..Options::default() };
@@ -326,8 +328,16 @@ fn check_recorded(family: Family, options: &Options, recorded: &str) {
     for (chain, rules) in recorded {
         let ours = ours.get(&chain).map_or(&[][..], Vec::as_slice);
         let common: Vec<&str> = ours.iter().filter(|rule| rules.contains(rule)).copied().collect();
-        assert_eq!(common, rules, "{family} {chain:?}");
+        let expected = if chain.1 == "KUBE-SERVICES" { with_cluster_ips_first(rules) } else { rules };
+        assert_eq!(common, expected, "{family} {chain:?}");
     }
+}
+
+/// The first rule is about the loopback network.
+fn with_cluster_ips_first(rules: Vec<&str>) -> Vec<&str> {
+    let is_first = |(position, rule): &(usize, &str)| *position == 0 || rule.contains("-CLUSTER-IP ");
+    let (first, rest): (Vec<_>, Vec<_>) = rules.into_iter().enumerate().partition(is_first);
+    first.into_iter().chain(rest).map(|(_, rule)| rule).collect()
 }
 
 /// The rules of each table and chain, less those for a single Service.

@@ -286,6 +286,7 @@ fn what_kube_proxy_left_is_made_ours_chain_by_chain() {
     let saved = include_str!("../testdata/node-b-masquerade-all.iptables-save.txt");
     let repair = repair(&ruleset(Family::V4, &options), saved).unwrap();
     expect![[r#"
+        filter KUBE-IPVS-FILTER: other rules than ours
         filter KUBE-IPVS-OUT-FILTER: other rules than ours
         filter KUBE-PROXY-FIREWALL: other rules than ours
         filter KUBE-SOURCE-RANGES-FIREWALL: other rules than ours
