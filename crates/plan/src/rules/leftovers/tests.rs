@@ -170,69 +170,69 @@ fn everything_of_ours_goes() {
     check(
         everything(&ruleset(Family::V4, &Options::default()).to_string()),
         expect![[r#"
-        - table filter: rule -A FORWARD -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
-        - table filter: rule -A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
-        - table filter: rule -A INPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-FILTER
-        - table filter: rule -A INPUT -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
-        - table filter: rule -A INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT
-        - table filter: rule -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-        - table filter: chain KUBE-FORWARD with 2 rules
-        - table filter: chain KUBE-IPVS-FILTER with 6 rules
-        - table filter: chain KUBE-IPVS-OUT-FILTER with 0 rules
-        - table filter: chain KUBE-NODE-PORT with 1 rule
-        - table filter: chain KUBE-PROXY-FIREWALL with 2 rules
-        - table filter: chain KUBE-SOURCE-RANGES-FIREWALL with 3 rules
-        - table mangle: rule -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-        - table mangle: chain KUBE-IPVS-OUT-FILTER with 4 rules
-        - table nat: rule -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
-        - table nat: rule -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
-        - table nat: rule -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
-        - table nat: chain KUBE-LOAD-BALANCER with 2 rules
-        - table nat: chain KUBE-MARK-MASQ with 1 rule
-        - table nat: chain KUBE-NODE-PORT with 6 rules
-        - table nat: chain KUBE-POSTROUTING with 4 rules
-        - table nat: chain KUBE-SERVICES with 11 rules
-        *filter
-        :KUBE-FORWARD - [0:0]
-        :KUBE-IPVS-FILTER - [0:0]
-        :KUBE-IPVS-OUT-FILTER - [0:0]
-        :KUBE-NODE-PORT - [0:0]
-        :KUBE-PROXY-FIREWALL - [0:0]
-        :KUBE-SOURCE-RANGES-FIREWALL - [0:0]
-        -D FORWARD -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
-        -D FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
-        -D INPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-FILTER
-        -D INPUT -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
-        -D INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT
-        -D OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-        -X KUBE-FORWARD
-        -X KUBE-IPVS-FILTER
-        -X KUBE-IPVS-OUT-FILTER
-        -X KUBE-NODE-PORT
-        -X KUBE-PROXY-FIREWALL
-        -X KUBE-SOURCE-RANGES-FIREWALL
-        COMMIT
-        *mangle
-        :KUBE-IPVS-OUT-FILTER - [0:0]
-        -D OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-        -X KUBE-IPVS-OUT-FILTER
-        COMMIT
-        *nat
-        :KUBE-LOAD-BALANCER - [0:0]
-        :KUBE-MARK-MASQ - [0:0]
-        :KUBE-NODE-PORT - [0:0]
-        :KUBE-POSTROUTING - [0:0]
-        :KUBE-SERVICES - [0:0]
-        -D OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
-        -D POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
-        -D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
-        -X KUBE-LOAD-BALANCER
-        -X KUBE-MARK-MASQ
-        -X KUBE-NODE-PORT
-        -X KUBE-POSTROUTING
-        -X KUBE-SERVICES
-        COMMIT
-    "#]],
+            - table filter: rule -A FORWARD -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
+            - table filter: rule -A FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+            - table filter: rule -A INPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-FILTER
+            - table filter: rule -A INPUT -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
+            - table filter: rule -A INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT
+            - table filter: rule -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+            - table filter: chain KUBE-FORWARD with 2 rules
+            - table filter: chain KUBE-IPVS-FILTER with 7 rules
+            - table filter: chain KUBE-IPVS-OUT-FILTER with 0 rules
+            - table filter: chain KUBE-NODE-PORT with 1 rule
+            - table filter: chain KUBE-PROXY-FIREWALL with 2 rules
+            - table filter: chain KUBE-SOURCE-RANGES-FIREWALL with 3 rules
+            - table mangle: rule -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+            - table mangle: chain KUBE-IPVS-OUT-FILTER with 4 rules
+            - table nat: rule -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            - table nat: rule -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+            - table nat: rule -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            - table nat: chain KUBE-LOAD-BALANCER with 2 rules
+            - table nat: chain KUBE-MARK-MASQ with 1 rule
+            - table nat: chain KUBE-NODE-PORT with 6 rules
+            - table nat: chain KUBE-POSTROUTING with 4 rules
+            - table nat: chain KUBE-SERVICES with 11 rules
+            *filter
+            :KUBE-FORWARD - [0:0]
+            :KUBE-IPVS-FILTER - [0:0]
+            :KUBE-IPVS-OUT-FILTER - [0:0]
+            :KUBE-NODE-PORT - [0:0]
+            :KUBE-PROXY-FIREWALL - [0:0]
+            :KUBE-SOURCE-RANGES-FIREWALL - [0:0]
+            -D FORWARD -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
+            -D FORWARD -m comment --comment "kubernetes forwarding rules" -j KUBE-FORWARD
+            -D INPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-FILTER
+            -D INPUT -m comment --comment "kube-proxy firewall rules" -j KUBE-PROXY-FIREWALL
+            -D INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT
+            -D OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+            -X KUBE-FORWARD
+            -X KUBE-IPVS-FILTER
+            -X KUBE-IPVS-OUT-FILTER
+            -X KUBE-NODE-PORT
+            -X KUBE-PROXY-FIREWALL
+            -X KUBE-SOURCE-RANGES-FIREWALL
+            COMMIT
+            *mangle
+            :KUBE-IPVS-OUT-FILTER - [0:0]
+            -D OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+            -X KUBE-IPVS-OUT-FILTER
+            COMMIT
+            *nat
+            :KUBE-LOAD-BALANCER - [0:0]
+            :KUBE-MARK-MASQ - [0:0]
+            :KUBE-NODE-PORT - [0:0]
+            :KUBE-POSTROUTING - [0:0]
+            :KUBE-SERVICES - [0:0]
+            -D OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            -D POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
+            -D PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
+            -X KUBE-LOAD-BALANCER
+            -X KUBE-MARK-MASQ
+            -X KUBE-NODE-PORT
+            -X KUBE-POSTROUTING
+            -X KUBE-SERVICES
+            COMMIT
+        "#]],
     );
 }
 
