@@ -18,7 +18,14 @@ use crate::error::Mistake;
 /// If it is neither YAML nor JSON, no `KubeProxyConfiguration` of version v1alpha1, or something in it has a
 /// wrong type.
 pub(crate) fn decode(text: &str, warnings: &mut Vec<String>) -> Result<KubeProxyConfiguration, Mistake> {
-    let tree = tree::parse(text)?;
+    let mut documents = tree::parse(text)?.into_iter();
+    let tree = documents.next().unwrap_or_else(tree::Node::nothing);
+    if let Some(next) = documents.next() {
+        warnings.push(format!(
+            "line {}: only the first document of the file is read, as by kube-proxy",
+            next.line
+        ));
+    }
     let found = RefCell::default();
     check_type(&tree)?;
     let document = KubeProxyConfiguration::deserialize(Reader::new(&tree, &found))?;

@@ -3,6 +3,7 @@
 //!
 //! This crate does no I/O, reads no clock, and knows neither Kubernetes' client nor the kernel.
 
+pub mod address;
 pub mod change;
 pub mod cluster;
 pub mod duration;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ipnet::IpNet;
+use model::address;
 
 /// Something that is written as text.
 pub(super) trait Parsed: Sized {
@@ -21,7 +22,7 @@ impl Parsed for IpAddr {
     const STAND_IN: Self = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
     fn parsed(text: &str) -> Option<Self> {
-        text.parse().ok()
+        address::parse_ip(text)
     }
 }
 
@@ -39,6 +40,6 @@ impl Parsed for IpNet {
     const STAND_IN: Self = IpNet::V4(ipnet::Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0));
 
     fn parsed(text: &str) -> Option<Self> {
-        text.parse().ok().map(|network: IpNet| network.trunc())
+        address::parse_range(text)
     }
 }

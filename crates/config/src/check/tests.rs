@@ -225,3 +225,17 @@ fn alpha_options_of_logs_need_their_gate() {
     "#]],
     );
 }
+
+#[test]
+fn addresses_are_read_as_leniently_as_by_kube_proxy() {
+    check_document(
+        |one| {
+            one.bind_address = "010.0.0.1".to_owned();
+            one.cluster_cidr = "010.0.0.5/8, fd00::1/48".to_owned();
+        },
+        Naming::Fields,
+        expect![[r#"
+            fine
+        "#]],
+    );
+}

@@ -54,6 +54,19 @@ fn fields_of_every_kind_are_read() {
 }
 
 #[test]
+fn numbers_and_booleans_are_those_of_yaml_1_1() {
+    check(
+        "oomScoreAdj: 0100\nconntrack: {min: 1e3, maxPerCore: 10.0}\nipvs: {strictARP: on}\n",
+        expect![[r#"
+            ipvs.strictARP: true
+            conntrack.maxPerCore: 10
+            conntrack.min: 1000
+            oomScoreAdj: 64
+        "#]],
+    );
+}
+
+#[test]
 fn json_is_read_as_well() {
     check_file(
         "{\n  \"kind\": \"KubeProxyConfiguration\",\n  \"apiVersion\": \"kubeproxy.config.k8s.io/v1alpha1\",\n  \
@@ -180,11 +193,18 @@ fn what_is_no_configuration_is_refused() {
         error: line 2: kind: must be KubeProxyConfiguration, found nothing
     "#]],
     );
+}
+
+#[test]
+fn of_several_documents_the_first_is_read() {
+    check("mode: ipvs\n---\n", expect![[r#"
+        mode: "ipvs"
+    "#]]);
     check(
         "---\nmode: ipvs\n",
         expect![[r#"
-        error: line 4: only single YAML document expected but multiple found at line 4, column 1
-    "#]],
+            warning: line 4: only the first document of the file is read, as by kube-proxy
+        "#]],
     );
 }
 

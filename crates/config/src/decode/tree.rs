@@ -38,15 +38,15 @@ pub(super) struct Entry {
 
 struct ValueVisitor;
 
-/// Reads a text, of which JSON is a special case.
-pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
+/// Reads a text, of which JSON is a special case. Gives its documents.
+pub(super) fn parse(text: &str) -> Result<Vec<Node>, Mistake> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         legacy_octal_numbers: true,
         duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
     };
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    serde_saphyr::from_str_with_options(text, options).map_err(|error: serde_saphyr::Error| Mistake {
+    serde_saphyr::from_multiple_with_options(text, options).map_err(|error: serde_saphyr::Error| Mistake {
         line: error.location().map(|location| location.line()),
         field: String::new(),
         reason: error.render_with_formatter(&serde_saphyr::UserMessageFormatter),
@@ -56,6 +56,11 @@ pub(super) fn parse(text: &str) -> Result<Node, Mistake> {
 // === impl Node ===
 
 impl Node {
+    /// A file without anything in it.
+    pub(super) fn nothing() -> Self {
+        Node { line: 1, value: Value::Null }
+    }
+
     /// The value of a field; of one that stands there twice, the last.
     pub(super) fn field(&self, name: &str) -> Option<&Node> {
         match &self.value {

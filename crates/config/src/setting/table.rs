@@ -431,6 +431,9 @@ const WITHOUT_EFFECT: &[Setting] = &[
 const REMOVED: &[Setting] = &[
     removed("proxy-port-range", Kind::Text("RANGE")),
     removed("cleanup-ipvs", Kind::Bool),
+    removed("cleanup-iptables", Kind::Bool),
+    removed("conntrack-max", Kind::Integer),
+    removed("google-json-key", Kind::Text("FILE")),
     removed("udp-timeout", Kind::Duration),
     removed("resource-container", Kind::Text("NAME")),
     removed("logtostderr", Kind::Bool),

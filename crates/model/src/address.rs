@@ -1,0 +1,51 @@
+//! Addresses and ranges, parsed as leniently as kube-proxy does: IPv4 octets may have leading zeros and are
+//! decimal all the same (Go's parser before 1.17, which Kubernetes keeps for stored objects), and an IPv4
+//! address in IPv6 clothes is an IPv4 address.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+/// Parses an address.
+pub fn parse_ip(text: &str) -> Option<IpAddr> {
+    let parsed = match text.rsplit_once(':') {
+        None => parse_ipv4(text).map(IpAddr::V4),
+        Some((head, tail)) if tail.contains('.') => parse_ipv4(tail)
+            .and_then(|tail| format!("{head}:{tail}").parse::<Ipv6Addr>().ok())
+            .map(IpAddr::V6),
+        Some(_) => text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+    };
+    parsed.map(|ip| ip.to_canonical())
+}
+
+/// Parses a range in CIDR notation; bits after the prefix are cleared.
+pub fn parse_range(text: &str) -> Option<IpNet> {
+    let (address, prefix) = text.split_once('/')?;
+    let prefix = parse_decimal(prefix)?;
+    let ip = parse_ip(address)?;
+    let range = match ip {
+        // A prefix of an IPv4 address in IPv6 clothes counts the clothes.
+        IpAddr::V4(v4) if address.contains(':') => match prefix.checked_sub(96) {
+            Some(prefix) => Ipv4Net::new(v4, prefix).map(IpNet::V4),
+            None => Ipv6Net::new(v4.to_ipv6_mapped(), prefix).map(IpNet::V6),
+        },
+        IpAddr::V4(v4) => Ipv4Net::new(v4, prefix).map(IpNet::V4),
+        IpAddr::V6(v6) => Ipv6Net::new(v6, prefix).map(IpNet::V6),
+    };
+    range.ok().map(|range| range.trunc())
+}
+
+fn parse_ipv4(text: &str) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut parts = text.split('.');
+    for octet in &mut octets {
+        *octet = parse_decimal(parts.next()?)?;
+    }
+    parts.next().is_none().then(|| Ipv4Addr::from(octets))
+}
+
+/// Digits only, however many zeros in front.
+fn parse_decimal(text: &str) -> Option<u8> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().ok()).flatten()
+}
