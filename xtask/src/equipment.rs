@@ -139,7 +139,7 @@ fn apt_get(verb: &str) -> Command {
     apt
 }
 
-fn is_root() -> Result<bool> {
+pub(crate) fn is_root() -> Result<bool> {
     let mut root = false;
     process::lines(process::command("id").arg("-u"), |line| root = line == "0")?;
     Ok(root)

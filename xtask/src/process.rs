@@ -50,14 +50,24 @@ pub(crate) fn lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> Res
 
 /// Runs a program that must succeed and returns its standard output; all that it said is in the error.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    Ok(both_outputs(command)?.0)
+}
+
+/// Runs a program that must succeed and returns its standard output and its complaints.
+pub(crate) fn everything_said(command: &mut Command) -> Result<String> {
+    let (said, complaint) = both_outputs(command)?;
+    Ok(said + &complaint)
+}
+
+fn both_outputs(command: &mut Command) -> Result<(String, String)> {
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", show(command)))?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
-        let complaint = String::from_utf8_lossy(&output.stderr);
         bail!("{} failed ({})\n{said}{complaint}", show(command), output.status);
     }
-    Ok(said)
+    Ok((said, complaint))
 }
 
 /// The command as one would type it, without quoting.

@@ -30,6 +30,7 @@ pub(super) struct Equipment {
 
 impl Equipment {
     fn get(given: &Given) -> Result<Equipment> {
+        ensure!(equipment::is_root()?, "only root can install a package");
         equipment::install_programs(&[
             ("dpkg-buildpackage", "dpkg-dev"),
             ("dh", "debhelper"),

@@ -42,7 +42,8 @@ pub(super) struct Equipment {
 
 impl Equipment {
     fn get(given: &Given) -> Result<Equipment> {
-        equipment::install_programs(&[("buildah", "buildah"), ("newuidmap", "uidmap")])?;
+        ensure!(equipment::is_root()?, "only root can look into the image");
+        equipment::install_programs(&[("buildah", "buildah")])?;
         let builder = Builder::confined_to(&given.folder);
         import_base(&builder)?;
         let image = image::build(&builder, &given.binary, &given.folder, Some(BASE))?;

@@ -26,6 +26,7 @@ pub(super) const GROUP: Group<Equipment> = Group {
         ("without the init container no container is privileged", prepared_nodes),
         ("the chart refuses what it does not know", chart_refuses),
         ("on kubeadm's DaemonSet only the image changes", kubeadm_changes_image),
+        ("the program takes the configuration files", configurations),
         ("versions are the workspace's", versions),
     ],
 };
@@ -35,6 +36,7 @@ pub(super) struct Equipment {
     kubectl: PathBuf,
     helm: PathBuf,
     validate: PathBuf,
+    binary: PathBuf,
     folder: PathBuf,
 }
 
@@ -50,6 +52,7 @@ impl Equipment {
             kubectl: programs.join("kubectl/kubectl"),
             helm: programs.join("helm/helm"),
             validate: tools::kubernetes_validate()?,
+            binary: given.binary.clone(),
             folder: given.folder.clone(),
         })
     }
@@ -139,6 +142,23 @@ fn kubeadm_changes_image(equipment: &Equipment) -> Result<()> {
             && found.iter().all(|line| line.starts_with(".spec.template.spec.containers[0].image:")),
         "the overlay changes {found:?}"
     );
+    Ok(())
+}
+
+/// What the program does not like about them it says in its log.
+fn configurations(equipment: &Equipment) -> Result<()> {
+    let chart = equipment.folder.join("chart-config.yaml");
+    let objects = objects(&equipment.helm(&API_SERVER)?)?;
+    let config = objects.get("ConfigMap/kube-ipvs").and_then(|object| object.pointer("/data/config.conf"));
+    fs::write(&chart, config.context("the chart has no config.conf")?.to_string())?;
+    for file in [deploy("kustomize/base/config.conf"), deploy("debian/config.conf"), chart] {
+        let written = equipment.folder.join("effective.yaml");
+        let mut program = process::command(&equipment.binary);
+        program.arg("--config").arg(&file).arg("--write-config-to").arg(&written);
+        let said = process::everything_said(&mut program)?;
+        ensure!(!said.contains("WARN"), "about {} it says: {said}", file.display());
+        ensure!(fs::read_to_string(&written)?.contains("mode: ipvs"), "{} was not read", file.display());
+    }
     Ok(())
 }
 
