@@ -146,6 +146,13 @@ impl<K: Kernel> Dataplane<K> {
         self.kernel.host_addresses()
     }
 
+    /// Puts the settings right and nothing else.
+    pub fn initialise(&mut self) -> Report {
+        let mut report = Report::default();
+        self.enforce_settings(&mut report);
+        report
+    }
+
     /// Does what can be done before it is known what to serve: settings, the interface, empty sets, and the rules,
     /// unless there are others in our chains, which may serve traffic until the first reconciliation. Observes what
     /// is there, which takes most of the time where a predecessor ran. What was done is told by the reconciliation.

@@ -14,6 +14,8 @@ pub struct Sysctl {
     /// Whether service traffic fails without it. The others make a node behave better, and may be read-only
     /// in a container or a network namespace.
     pub needed: bool,
+    /// Whether a greater value does as well.
+    pub least: bool,
 }
 
 /// What the operator chose about connection tracking and ARP.
@@ -35,18 +37,28 @@ pub struct Choices {
     pub udp_stream: Option<u32>,
 }
 
+/// How many tracked connections may share a bucket of the hash table.
+const CONNECTIONS_PER_BUCKET: u32 = 4;
+
 // === impl Sysctl ===
 
 impl Sysctl {
     /// Whether the kernel has the value already. One that cannot be read counts as different.
     pub fn is_set(&self, kernel: &mut impl Kernel) -> bool {
-        matches!(kernel.sysctl(self.name), Ok(Some(found)) if found == self.value)
+        match kernel.sysctl(self.name) {
+            Ok(Some(found)) if self.least => {
+                let [found, least] = [&found, &self.value].map(|value| value.parse::<u64>().ok());
+                found.is_some() && found >= least
+            }
+            Ok(Some(found)) => found == self.value,
+            Ok(None) | Err(_) => false,
+        }
     }
 }
 
 /// The settings for `choices` on a kernel of this release (`/proc/sys/kernel/osrelease`).
 pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
-    let needed = |name, value: u32| Sysctl { name, value: value.to_string(), needed: true };
+    let needed = |name, value: u32| Sysctl { name, value: value.to_string(), needed: true, least: false };
     let mut sysctls = vec![
         needed("net/ipv4/vs/conntrack", 1),
         needed("net/ipv4/vs/expire_nodest_conn", 1),
@@ -69,8 +81,16 @@ pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
         ("net/netfilter/nf_conntrack_udp_timeout_stream", choices.udp_stream),
     ];
     for (name, value) in wished {
-        sysctls.extend(value.map(|value| Sysctl { name, value: value.to_string(), needed: false }));
+        let wish = |value: u32| Sysctl { name, value: value.to_string(), needed: false, least: false };
+        sysctls.extend(value.map(wish));
     }
+    // The hash table of connections grows with their number, as kube-proxy lets it by a file in /sys.
+    sysctls.extend(choices.conntrack_max.map(|max| Sysctl {
+        name: "net/netfilter/nf_conntrack_buckets",
+        value: (max / CONNECTIONS_PER_BUCKET).to_string(),
+        needed: false,
+        least: true,
+    }));
     sysctls
 }
 

@@ -1,7 +1,9 @@
 //! One file for each thing that the program can be told to do.
 
+pub(crate) mod cleanup;
 pub(crate) mod diff;
 pub(crate) mod gather;
+pub(crate) mod init;
 pub(crate) mod plan;
 pub(crate) mod run;
 

@@ -116,7 +116,11 @@ pub(crate) fn configured_node(name: &str, configuration: &Configuration) -> Node
     Node { internal_addresses: configuration.own.node_addresses.clone(), ..Node::named(name) }
 }
 
-fn scheduler(name: &str) -> anyhow::Result<Scheduler> {
+/// The scheduler of Services that choose none.
+///
+/// # Errors
+/// If there is none of that name.
+pub(crate) fn scheduler(name: &str) -> anyhow::Result<Scheduler> {
     // kube-proxy takes an empty name for its default.
     if name.is_empty() {
         return Ok(Scheduler::default());

@@ -34,6 +34,9 @@ pub(crate) enum Command {
     Plan(PlanFlags),
     /// Print what a run would add, change and remove in this kernel; exit code 2 if there is anything.
     Diff(PlanFlags),
+    /// Remove everything from this node that is ours or kube-proxy's, of any mode, and say what it was; exit code 1 if
+    /// something could not be removed.
+    Cleanup(CleanupFlags),
 }
 
 /// How the daemon runs.
@@ -97,6 +100,16 @@ pub(crate) struct PlanFlags {
     pub(crate) output: OutputFormat,
 }
 
+/// What `cleanup` is about.
+#[derive(Args, Debug)]
+pub(crate) struct CleanupFlags {
+    /// Print what would be removed, and remove nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationFlags,
+}
+
 /// A form of output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
@@ -122,7 +135,7 @@ impl Cli {
 
 /// The definition of the command line.
 pub(crate) fn command() -> clap::Command {
-    ["plan", "diff"].into_iter().fold(Cli::command(), |command, name| {
+    ["plan", "diff", "cleanup"].into_iter().fold(Cli::command(), |command, name| {
         command.mut_subcommand(name, |plan| {
             plan.mut_args(|arg| {
                 let hidden = arg.get_help_heading().is_some_and(|heading| NOT_FOR_PLANS.contains(&heading));

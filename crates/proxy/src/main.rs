@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         None => commands::run::run(&cli.run),
         Some(Command::Plan(flags)) => commands::plan::plan(&flags),
         Some(Command::Diff(flags)) => commands::diff::diff(&flags),
+        Some(Command::Cleanup(flags)) => commands::cleanup::cleanup(&flags),
     };
     outcome.unwrap_or_else(|error| {
         commands::complain(&error);

@@ -6,6 +6,8 @@
 
 #[path = "lab_e2e/api_server.rs"]
 mod api_server;
+#[path = "lab_e2e/cleanup.rs"]
+mod cleanup;
 #[path = "lab_e2e/commands.rs"]
 mod commands;
 #[path = "lab_e2e/cost.rs"]

@@ -402,7 +402,7 @@ fn an_observation_is_relied_upon_for_a_while() {
 
 #[test]
 fn a_sysctl_that_cannot_be_set_is_an_error_only_if_traffic_needs_it() {
-    let sysctl = |name, needed| Sysctl { name, value: "1".to_owned(), needed };
+    let sysctl = |name, needed| Sysctl { name, value: "1".to_owned(), needed, least: false };
     let sysctls = vec![sysctl("net/needed", true), sysctl("net/wished", false)];
     let settings = Settings { sysctls, timeouts: [0; 3], drain_limit: Duration::ZERO };
     let mut dataplane = Dataplane::new(FakeKernel::new(), settings);

@@ -108,7 +108,7 @@ impl Cleanup<'_> {
 
     /// The rules in both implementations of iptables, as far as they are installed.
     fn rules(&mut self, family: Family) {
-        let mut before = None;
+        let mut seen: Vec<leftovers::Removal> = Vec::new();
         for variant in [Variant::Chosen, Variant::Legacy, Variant::Nft] {
             let saved = match programs::save_by(variant, family) {
                 Ok(saved) => saved,
@@ -119,15 +119,14 @@ impl Cleanup<'_> {
                     continue;
                 }
             };
-            let removal = leftovers::everything(&saved);
+            let Some(mut removal) = leftovers::everything(&saved) else { continue };
             // The chosen one is one of the others.
-            if removal.is_none() || removal == before {
+            removal.kept.retain(|kept| !seen.iter().any(|before| before.kept.contains(kept)));
+            if seen.iter().any(|before| before.input == removal.input) {
                 continue;
             }
-            if let Some(removal) = &removal {
-                self.remove_rules(variant, family, removal);
-            }
-            before = removal;
+            self.remove_rules(variant, family, &removal);
+            seen.push(removal);
         }
     }
 

@@ -20,6 +20,7 @@ use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::{cleanup, init};
 use crate::config;
 use crate::daemon::{Daemon, Outlets, Reconfiguration};
 use crate::flags::{ConfigurationFlags, RunFlags, SourceFlags};
@@ -41,11 +42,15 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         info!(path = %path.display(), "configuration written");
         return Ok(ExitCode::SUCCESS);
     }
-    if flags.cleanup || flags.init_only {
-        bail!("--cleanup and --init-only do not work yet");
+    if flags.cleanup {
+        return cleanup::remove(&configuration, true);
+    }
+    if flags.init_only {
+        return init::init_only(&configuration);
     }
     let name = config::node_name(configuration.hostname_override.as_deref())?;
     let periods = config::periods(&configuration);
+    init::prepare(&configuration)?;
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
     let families = families()?;
     for warning in ::config::families::check(

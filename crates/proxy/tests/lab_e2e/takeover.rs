@@ -13,7 +13,7 @@ use crate::support::testbed::{KUBE_IPVS, Testbed, eventually, shell};
 const FLAGS: [&str; 2] = ["--cluster-cidr", CLUSTER_CIDR];
 
 /// What kube-proxy makes of the Service `web` on `node-1`, and of one at 10.96.0.99 that is gone by now.
-const PREDECESSOR: &str = "
+pub(crate) const PREDECESSOR: &str = "
 ip link add kube-ipvs0 type dummy
 for ip in 10.96.0.10/32 10.96.0.99/32 fd00:96::a/128 fd00:96::99/128; do ip addr add $ip dev kube-ipvs0; done
 sysctl -qw net.ipv4.vs.conntrack=1
@@ -47,7 +47,7 @@ add KUBE-LOOP-BACK 10.244.1.77,tcp:8080,10.244.1.77
 .";
 
 /// What keepalived, an administrator and a firewall have put there.
-const FOREIGN: &str = "
+pub(crate) const FOREIGN: &str = "
 ip link show kube-ipvs0 >/dev/null 2>&1 || ip link add kube-ipvs0 type dummy
 ip addr add 192.0.2.201/32 dev kube-ipvs0
 ipvsadm -R <<.
@@ -64,7 +64,7 @@ iptables -t nat -N KEEPALIVED
 iptables -t nat -A POSTROUTING -s 203.0.113.0/24 -j KEEPALIVED";
 
 /// The lines of [`FOREIGN`] that are found in a node's kernel.
-fn foreign(testbed: &Testbed) -> Vec<String> {
+pub(crate) fn foreign(testbed: &Testbed) -> Vec<String> {
     let namespace = &testbed.node().namespace;
     let rules = shell(namespace, "iptables-save");
     let all = Dump::of(namespace).to_string() + &rules;

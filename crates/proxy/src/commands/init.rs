@@ -1,0 +1,64 @@
+//! What a start does to the process and the node before anything is watched, and `--init-only`, which ends there.
+
+use std::fs;
+use std::process::ExitCode;
+
+use ::config::Configuration;
+use anyhow::bail;
+use dataplane::linux::{self, Linux, usability};
+use dataplane::{Dataplane, Kernel as _};
+use tracing::{error, info, warn};
+
+use super::run::{families, wanted_options};
+use crate::config;
+
+/// Sees to it that the kernel can do what is needed here, as far as this process may.
+///
+/// # Errors
+/// If it cannot.
+pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
+    spare_from_oom_killer(configuration.oom_score_adj);
+    usability::load_modules();
+    usability::check(config::scheduler(&configuration.scheduler)?)?;
+    Ok(())
+}
+
+/// Does everything that a later run with CAP_NET_ADMIN and CAP_NET_RAW alone could not: modules, the tables of
+/// iptables, and settings of the kernel.
+pub(crate) fn init_only(configuration: &Configuration) -> anyhow::Result<ExitCode> {
+    prepare(configuration)?;
+    let options = wanted_options(configuration, families()?)?;
+    let mut kernel = Linux::open()?;
+    for family in options.families.iter().copied() {
+        // In the older implementation of iptables this loads the modules of the tables.
+        kernel.restore_rules(family, "*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n")?;
+    }
+    let settings = config::settings(configuration, &linux::kernel_release());
+    let report = Dataplane::new(kernel, settings).initialise();
+    for step in &report.repaired {
+        info!(step, "done");
+    }
+    for limitation in &report.limitations {
+        warn!(%limitation, "left as it is");
+    }
+    for error in &report.errors {
+        error!(%error, "step failed");
+    }
+    if !report.errors.is_empty() {
+        bail!("the node is not initialised; see the lines before this one");
+    }
+    info!("the node is initialised; from now on CAP_NET_ADMIN and CAP_NET_RAW are enough");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sets the process's `oom_score_adj`, -1000 to 1000. Without it everything works until memory is short.
+fn spare_from_oom_killer(score: i32) {
+    const FILE: &str = "/proc/self/oom_score_adj";
+    let found = fs::read_to_string(FILE).unwrap_or_default();
+    if found.trim().parse() == Ok(score) {
+        return;
+    }
+    if let Err(error) = fs::write(FILE, score.to_string()) {
+        info!(%error, found = found.trim(), wanted = score, "oomScoreAdj is left as it is; to lower it takes CAP_SYS_RESOURCE");
+    }
+}
