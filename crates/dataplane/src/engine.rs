@@ -258,6 +258,10 @@ impl<K: Kernel> Dataplane<K> {
         let families: Vec<Family> = target.options.families.iter().copied().collect();
         let mut preparations: Vec<String> = Vec::new();
         for sysctl in self.sysctls.different(&mut self.kernel) {
+            // A run gives up what it need not and cannot set.
+            if !sysctl.needed && !self.kernel.may_set_sysctl(sysctl.name) {
+                continue;
+            }
             preparations.push(format!("set sysctl {} to {}", sysctl.name, sysctl.value));
         }
         let missing = self.kernel.missing(&families)?;

@@ -257,6 +257,10 @@ impl Kernel for FakeKernel {
         Ok(self.sysctls.get(name).cloned())
     }
 
+    fn may_set_sysctl(&mut self, _name: &str) -> bool {
+        !self.read_only_sysctls
+    }
+
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error> {
         if self.read_only_sysctls {
             let source = std::io::Error::from(std::io::ErrorKind::PermissionDenied);

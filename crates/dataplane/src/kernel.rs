@@ -126,6 +126,9 @@ pub trait Kernel {
     /// If it exists but cannot be read.
     fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error>;
 
+    /// Whether this process may set the sysctl `name`.
+    fn may_set_sysctl(&mut self, name: &str) -> bool;
+
     /// Sets the sysctl `name`.
     ///
     /// # Errors

@@ -25,6 +25,7 @@ use netlink::conntrack::Conntrack;
 use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs};
 use netlink::{Errno, Outcome};
+use nix::unistd::{AccessFlags, access};
 use plan::{Entry, Operation, SetId, VirtualServerKey};
 
 use crate::Error;
@@ -193,6 +194,10 @@ impl Kernel for Linux {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::Sysctl { path, value: "(reading)".to_owned(), source }),
         }
+    }
+
+    fn may_set_sysctl(&mut self, name: &str) -> bool {
+        access(&sysctl_path(name), AccessFlags::W_OK).is_ok()
     }
 
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error> {

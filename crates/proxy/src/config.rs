@@ -9,7 +9,7 @@ use config::Configuration;
 use config::configuration::{Conntrack, LocalMode, LocalTrafficPolicy, NodePortAddresses};
 use dataplane::Settings;
 use dataplane::sysctl::{self, Choices};
-use model::{Family, Node, PerFamily};
+use model::{Family, PerFamily};
 use plan::{LocalDetector, LocalPolicy, Options, Scheduler};
 
 use crate::daemon::Periods;
@@ -109,11 +109,6 @@ pub(crate) fn node_name(given: Option<&str>) -> anyhow::Result<String> {
         bail!("the node's name is empty; give one with --hostname-override");
     }
     Ok(name)
-}
-
-/// A node as the configuration describes it, for as long as no Node object does.
-pub(crate) fn configured_node(name: &str, configuration: &Configuration) -> Node {
-    Node { internal_addresses: configuration.own.node_addresses.clone(), ..Node::named(name) }
 }
 
 /// The scheduler of Services that choose none.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::Receiver;
 use tracing::info;
 
 use crate::health_checks::ListenFailure;
+use crate::node::Identity;
 
 use self::journal::Journal;
 pub(crate) use self::outlets::Outlets;
@@ -49,6 +50,9 @@ pub(crate) struct Daemon<K> {
     look_at_host: bool,
     /// Whether the addresses of other nodes are guarded, so that their list is waited for.
     guards_nodes: bool,
+    identity: Identity,
+    /// When all lists that every plan needs were in.
+    listed: Option<Instant>,
     /// How long the looks of the audit under way took together.
     looking: Duration,
     /// Whether a step failed since the whole state was last compared with success.
@@ -93,6 +97,8 @@ impl<K: Kernel> Daemon<K> {
             replan: false,
             look_at_host: true,
             guards_nodes: false,
+            identity: Identity::default(),
+            listed: None,
             looking: Duration::ZERO,
             fails: false,
             looks_for_leftovers: true,
@@ -102,6 +108,11 @@ impl<K: Kernel> Daemon<K> {
     /// Waits for the list of Nodes as well before anything is served, though not for ever.
     pub(crate) fn guarding_nodes(self, guards_nodes: bool) -> Self {
         Daemon { guards_nodes, ..self }
+    }
+
+    /// Sees this node as the configuration does.
+    pub(crate) fn known_as(self, identity: Identity) -> Self {
+        Daemon { identity, ..self }
     }
 
     /// Runs until `stop` is done, and gives its reason. The kernel keeps its state.
@@ -153,24 +164,61 @@ impl<K: Kernel> Daemon<K> {
     }
 
     fn take(&mut self, change: Change) {
-        match self.cluster.apply(change) {
+        match self.cluster.apply(self.identity.complete(change)) {
             Effect::Nothing => return,
             Effect::Services(keys) if self.cluster.has_synced(Kind::Service) => self.touched.extend(keys),
             // Without their endpoints it is too early to plan them.
             Effect::Services(_) => {}
-            Effect::Everything if self.pacer.has_synced() => self.replan = true,
-            Effect::Everything => self.planner.forget(),
+            Effect::Everything => self.follow_node(),
             Effect::Synced(kind) => {
                 info!(%kind, "first list received");
-                if self.cluster.is_synced() {
-                    let waits = self.guards_nodes && !self.cluster.has_synced(Kind::Node);
-                    self.pacer.start(waits.then(|| now() + LONGEST_WAIT_FOR_NODES));
-                }
-                return;
+                return self.start_if_listed();
             }
             Effect::Problem(problem) => return Journal::problem(&problem),
         }
         self.changed();
+    }
+
+    /// Lets the first sync begin when everything is there that the plan depends on, and if something does not come, after
+    /// a while.
+    fn start_if_listed(&mut self) {
+        if self.pacer.has_synced() || !self.cluster.is_synced() {
+            return;
+        }
+        let listed = *self.listed.get_or_insert_with(now);
+        let nodes = self.guards_nodes && !self.cluster.has_synced(Kind::Node);
+        let nodes = nodes.then_some(("list", LONGEST_WAIT_FOR_NODES));
+        let wait = self
+            .identity
+            .waits_for(self.cluster.node())
+            .into_iter()
+            .chain(nodes)
+            .max_by_key(|(_, time)| *time);
+        if let Some((what, longest)) = wait {
+            self.journal.waits(self.cluster.node_name(), what, longest);
+        }
+        self.pacer.start(wait.map(|(_, longest)| listed + longest));
+    }
+
+    /// This node's object changed: everything is planned again, with another local detector if that follows from it.
+    fn follow_node(&mut self) {
+        if let Some(detector) = self.identity.local_detector(self.cluster.node())
+            && detector != self.planner.options().local_detector
+        {
+            self.journal.local_detector(&detector);
+            let options = Options { local_detector: detector, ..self.planner.options().clone() };
+            self.planner.set_choices(options);
+            if self.pacer.has_synced() {
+                // Rules are written by audits.
+                self.pacer.audit_now();
+            }
+        }
+        if self.pacer.has_synced() {
+            self.replan = true;
+        } else {
+            self.planner.forget();
+            self.start_if_listed();
+        }
     }
 
     /// Looks at once when somebody took away what should be there; own changes are sighted as well.
@@ -199,7 +247,10 @@ impl<K: Kernel> Daemon<K> {
     }
 
     /// Plans everything again as one step, and puts the rest into force by an audit.
-    fn reconfigure(&mut self, new: Reconfiguration) {
+    fn reconfigure(&mut self, mut new: Reconfiguration) {
+        if let Some(detector) = self.identity.local_detector(self.cluster.node()) {
+            new.options.local_detector = detector;
+        }
         self.outlets.health.set_limit(new.periods.audit * 2);
         self.pacer.set_periods(new.periods);
         self.dataplane.set_settings(new.settings);

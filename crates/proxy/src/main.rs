@@ -11,6 +11,7 @@ mod health_checks;
 mod http;
 mod logging;
 mod metrics;
+mod node;
 mod reload;
 
 use std::process::ExitCode;

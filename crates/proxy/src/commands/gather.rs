@@ -6,6 +6,7 @@ use plan::{Options, Planner};
 
 use crate::config;
 use crate::flags::PlanFlags;
+use crate::node::Identity;
 
 /// A cluster as it was read, and what is planned for it.
 pub(crate) struct Gathered {
@@ -24,12 +25,16 @@ pub(crate) fn gather(
     let name = flags.node.as_deref().or(configuration.hostname_override.as_deref());
     let name = config::node_name(name)?;
     let mut cluster = Cluster::new(name.as_str());
-    cluster.apply(Change::NodeApplied(config::configured_node(&name, configuration)));
+    let identity = Identity::new(&name, configuration);
+    cluster.apply(Change::NodeApplied(identity.node()));
     let mut complaints = Vec::new();
     for change in read(flags, configuration, &name)? {
-        if let Effect::Problem(problem) = cluster.apply(change) {
+        if let Effect::Problem(problem) = cluster.apply(identity.complete(change)) {
             complaints.push(problem.to_string());
         }
+    }
+    if let Some(detector) = identity.local_detector(cluster.node()) {
+        options.local_detector = detector;
     }
     options.host_addresses.extend(&flags.host_address);
     if options.host_addresses.is_empty() {

@@ -36,7 +36,7 @@ pub(crate) fn init_only(configuration: &Configuration) -> anyhow::Result<ExitCod
     let settings = config::settings(configuration, &linux::kernel_release());
     let report = Dataplane::new(kernel, settings).initialise();
     for step in &report.repaired {
-        info!(step, "done");
+        info!(%step, "done");
     }
     for limitation in &report.limitations {
         warn!(%limitation, "left as it is");

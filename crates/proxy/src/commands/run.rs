@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use ::config::Configuration;
-use ::config::configuration::LogFormat;
+use ::config::configuration::{LocalMode, LogFormat};
 use anyhow::{Context as _, bail};
 use dataplane::linux::{self, IptablesVariant, Linux, Watch};
 use dataplane::{Dataplane, Sighting};
@@ -27,6 +27,7 @@ use crate::flags::{ConfigurationFlags, RunFlags, SourceFlags};
 use crate::health_checks::{HealthChecks, ListenFailure, ProxyHealth};
 use crate::logging::{self, Verbosity};
 use crate::metrics::{self, Metrics};
+use crate::node::Identity;
 use crate::reload::{Outcomes, Reload};
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
@@ -71,8 +72,11 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         "starting"
     );
     let mut cluster = Cluster::new(name.as_str());
-    cluster.apply(Change::NodeApplied(config::configured_node(&name, &configuration)));
-    say_where_local_is_not_kept(&options);
+    let identity = Identity::new(&name, &configuration);
+    cluster.apply(Change::NodeApplied(identity.node()));
+    if configuration.local_mode != LocalMode::NodeCidr {
+        say_where_local_is_not_kept(&options);
+    }
     let (reconfigurations, mut restart) =
         follow_configuration(&flags.configuration, &configuration, options.families.clone(), verbosity)?;
     let planner = Planner::new(options);
@@ -87,6 +91,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         let (outlets, failures) = open_outlets(&flags.source, &configuration, &name, metrics).await?;
         let dataplane = Dataplane::new(kernel, settings);
         let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets)
+            .known_as(identity)
             .guarding_nodes(configuration.own.guard_node_addresses);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use dataplane::Report;
 use dataplane::leftovers::Leftovers;
-use model::{ObjectKey, Problem};
-use plan::{Conflict, Operation, State, Update, Warning};
+use model::{Family, ObjectKey, PerFamily, Problem};
+use plan::{Conflict, LocalDetector, Operation, State, Update, Warning};
 use tracing::{debug, error, info, warn};
 
 use super::milliseconds;
@@ -22,6 +22,8 @@ pub(super) struct Journal {
     warnings: BTreeMap<ObjectKey, Vec<Warning>>,
     failing: BTreeSet<String>,
     foreign: Option<usize>,
+    /// What of the Node the first sync waits for.
+    waits_for: Option<&'static str>,
     /// Why leftovers of another mode could not be removed.
     leftover_failures: BTreeSet<String>,
     /// Whether the next audit puts a changed configuration into force.
@@ -151,6 +153,23 @@ impl Journal {
             info!("everything that had failed is done");
         }
         self.failing = failing;
+    }
+
+    /// The first sync waits for something that the Node has not told.
+    pub(super) fn waits(&mut self, node: &str, what: &'static str, longest: Duration) {
+        if self.waits_for.replace(what) != Some(what) {
+            warn!(node, "for" = what, longest = ?longest, "waiting for the Node before anything is changed");
+        }
+    }
+
+    /// How pods are told from everything else follows from the Node.
+    pub(super) fn local_detector(&self, detector: &PerFamily<Option<LocalDetector>>) {
+        let networks = Family::ALL.into_iter().filter_map(|family| match detector.get(family) {
+            Some(LocalDetector::Cidr(network)) => Some(network.to_string()),
+            _ => None,
+        });
+        let networks = networks.collect::<Vec<_>>().join(",");
+        info!(networks, "pods of this node are known by the Node's podCIDRs");
     }
 
     /// What kube-proxy in another mode had left.

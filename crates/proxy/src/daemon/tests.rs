@@ -81,6 +81,9 @@ impl Kernel for Shared {
     fn sysctl(&mut self, name: &str) -> Result<Option<String>, dataplane::Error> {
         self.with(|kernel| kernel.sysctl(name))
     }
+    fn may_set_sysctl(&mut self, name: &str) -> bool {
+        self.with(|kernel| kernel.may_set_sysctl(name))
+    }
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.set_sysctl(name, value))
     }

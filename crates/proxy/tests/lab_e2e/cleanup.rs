@@ -30,7 +30,8 @@ fn cleanup(testbed: &Testbed, arguments: &[&str]) -> (Option<i32>, String) {
 fn left(testbed: &Testbed) -> Vec<String> {
     let dump = Dump::of(&testbed.node().namespace).to_string();
     let foreign = foreign(testbed);
-    dump.lines().map(str::to_owned).filter(|line| !foreign.contains(line)).collect()
+    let is_foreign = |line: &str| foreign.iter().any(|known| line.starts_with(known));
+    dump.lines().filter(|line| !is_foreign(line)).map(str::to_owned).collect()
 }
 
 #[test]
