@@ -107,10 +107,13 @@ impl Checker {
             IPVS => {}
             "" => {
                 IPVS.clone_into(&mut document.mode);
-                warnings.push(format!(
-                    "{} is not set, for which kube-proxy takes iptables; kube-ipvs takes ipvs, as always",
-                    self.name("mode")
-                ));
+                // Who writes a file writes it for kube-proxy as well; a command line may be ours alone.
+                if self.naming == Naming::Fields {
+                    warnings.push(
+                        "mode is not set, for which kube-proxy takes iptables; kube-ipvs takes ipvs, as always"
+                            .to_owned(),
+                    );
+                }
             }
             other => {
                 self.wrong(

@@ -10,6 +10,8 @@ mod api_server;
 mod cleanup;
 #[path = "lab_e2e/commands.rs"]
 mod commands;
+#[path = "lab_e2e/configuration.rs"]
+mod configuration;
 #[path = "lab_e2e/cost.rs"]
 mod cost;
 #[path = "lab_e2e/endpoints.rs"]

@@ -197,9 +197,12 @@ fn what_is_no_configuration_is_refused() {
 
 #[test]
 fn of_several_documents_the_first_is_read() {
-    check("mode: ipvs\n---\n", expect![[r#"
+    check(
+        "mode: ipvs\n---\n",
+        expect![[r#"
         mode: "ipvs"
-    "#]]);
+    "#]],
+    );
     check(
         "---\nmode: ipvs\n",
         expect![[r#"

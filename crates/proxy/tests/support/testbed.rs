@@ -163,6 +163,10 @@ impl Testbed {
     pub(crate) fn command(&self, node: &Node, command: &str, flags: &[&str]) -> (Option<i32>, String) {
         let mut kube_ipvs = node.namespace.command(KUBE_IPVS).unwrap();
         kube_ipvs.arg(command).args(&self.source).args(["--node", &node.name]).args(flags);
+        if !flags.iter().any(|flag| flag.starts_with("--config=")) {
+            // It can be set in the machine's first network namespace only, so that it would always be missing.
+            kube_ipvs.arg("--conntrack-max-per-core=0");
+        }
         let output = kube_ipvs.output().unwrap();
         let text = [output.stdout, output.stderr].concat();
         (output.status.code(), String::from_utf8(text).unwrap())
