@@ -17,7 +17,7 @@ use sources::Changes;
 use tokio::sync::mpsc::Receiver;
 use tracing::info;
 
-use crate::health_checks::ListenFailure;
+use crate::inquiry::Inquiry;
 use crate::node::Identity;
 
 use self::journal::Journal;
@@ -123,7 +123,7 @@ impl<K: Kernel> Daemon<K> {
         mut self,
         mut changes: Changes,
         mut sightings: Receiver<Sighting>,
-        mut failures: Receiver<ListenFailure>,
+        mut inquiries: Receiver<Inquiry>,
         mut reconfigurations: Receiver<Reconfiguration>,
         stop: impl Future<Output = &'static str>,
     ) -> anyhow::Result<&'static str> {
@@ -144,7 +144,7 @@ impl<K: Kernel> Daemon<K> {
                     None => bail!("the source of Services ended; see the lines before this one for the reason"),
                 },
                 Some(sighting) = sightings.recv() => self.notice(sighting, now()),
-                Some(failure) = failures.recv() => self.outlets.not_listening(failure, &self.cluster),
+                Some(inquiry) = inquiries.recv() => self.outlets.answer(inquiry, &self.cluster, &self.planner),
                 Some(reconfiguration) = reconfigurations.recv() => self.reconfigure(reconfiguration),
                 () = sleep_until(wake) => {}
             }
@@ -164,6 +164,7 @@ impl<K: Kernel> Daemon<K> {
     }
 
     fn take(&mut self, change: Change) {
+        let news = self.outlets.hear(&change, &self.cluster);
         match self.cluster.apply(self.identity.complete(change)) {
             Effect::Nothing => return,
             Effect::Services(keys) if self.cluster.has_synced(Kind::Service) => self.touched.extend(keys),
@@ -176,6 +177,7 @@ impl<K: Kernel> Daemon<K> {
             }
             Effect::Problem(problem) => return Journal::problem(&problem),
         }
+        self.outlets.expect(news);
         self.changed();
     }
 
@@ -268,7 +270,7 @@ impl<K: Kernel> Daemon<K> {
     /// Something has to be planned again.
     fn changed(&mut self) {
         self.pacer.changed();
-        self.outlets.health.requested();
+        self.outlets.requested();
     }
 
     /// Does what is due; before that, what can be done before it is.
@@ -295,11 +297,11 @@ impl<K: Kernel> Daemon<K> {
     }
 
     fn first_sync(&mut self, now: Instant) {
-        self.outlets.health.began();
+        self.outlets.began();
         let began = Instant::now();
         if let Err(error) = self.plan_at_first() {
             // Without the machine's addresses the plan would take every node port from the kernel.
-            self.outlets.health.failed();
+            self.outlets.ended(false);
             self.pacer.postpone(now);
             let report = Report { errors: vec![error], ..Report::default() };
             return self.journal.outcome(&report, Scope::Whole);
@@ -311,7 +313,7 @@ impl<K: Kernel> Daemon<K> {
     }
 
     fn apply_changes(&mut self, now: Instant) {
-        self.outlets.health.began();
+        self.outlets.began();
         let report = self.apply_planned(now);
         self.answer_for(&report, Scope::Part);
         self.conclude(&report, Scope::Part, now);
@@ -341,7 +343,8 @@ impl<K: Kernel> Daemon<K> {
     /// Ends with what was planned in the meantime, so that everything is done that was asked for until now.
     fn end_audit(&mut self, mut report: Report, now: Instant) {
         self.journal.audit(&report);
-        self.outlets.health.began();
+        self.outlets.audited(&report);
+        self.outlets.began();
         report.absorb(self.apply_planned(now));
         self.answer_for(&report, Scope::Whole);
         self.conclude(&report, Scope::Whole, now);
@@ -363,10 +366,7 @@ impl<K: Kernel> Daemon<K> {
     fn answer_for(&mut self, report: &Report, scope: Scope) {
         let failed = !report.errors.is_empty();
         self.fails = failed || (self.fails && scope == Scope::Part);
-        match self.fails {
-            true => self.outlets.health.failed(),
-            false => self.outlets.health.succeeded(),
-        }
+        self.outlets.ended(!self.fails);
     }
 
     /// Plans everything, without operations: what the kernel holds is not known before it is observed.
@@ -424,7 +424,7 @@ impl<K: Kernel> Daemon<K> {
             self.tell(update, &mut Planned::default());
         }
         let draining = self.dataplane.draining();
-        self.outlets.count(&self.planner, draining, report.forgotten_flows);
+        self.outlets.count(&self.planner, &self.dataplane, report);
         if !report.missing_schedulers.is_empty() {
             self.pacer.audit_now();
         }

@@ -10,6 +10,7 @@
 mod answer;
 mod listeners;
 mod proxy_health;
+pub(crate) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

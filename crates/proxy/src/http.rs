@@ -66,6 +66,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct PersistentServer {
     _running: JoinSet<()>,
+    _server: Option<Server>,
 }
 
 /// Why an address cannot be listened on.
@@ -191,7 +192,20 @@ impl PersistentServer {
     ) -> Self {
         let mut running = JoinSet::new();
         running.spawn_on(persist(runtime.clone(), name, address, handler), runtime);
-        PersistentServer { _running: running }
+        PersistentServer { _running: running, _server: None }
+    }
+
+    /// The same, but fails if the address cannot be listened on now.
+    ///
+    /// # Errors
+    /// If the kernel refuses the address.
+    pub(crate) fn start_now(
+        runtime: &Handle,
+        address: SocketAddr,
+        handler: impl Handler,
+    ) -> Result<Self, ListenError> {
+        let server = Server::start(runtime, address, handler)?;
+        Ok(PersistentServer { _running: JoinSet::new(), _server: Some(server) })
     }
 }
 
@@ -235,6 +249,11 @@ pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: impl 
     ];
     answer.headers_mut().extend(headers);
     answer
+}
+
+/// The answer where nothing is served, in the words of Go's servers.
+pub(crate) fn not_found() -> Answer {
+    answer(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n")
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ mod daemon;
 mod flags;
 mod health_checks;
 mod http;
+mod inquiry;
 mod logging;
 mod metrics;
 mod node;
 mod reload;
+mod reporting;
 
 use std::process::ExitCode;
 

@@ -1,216 +1,135 @@
-//! What this proxy measures of itself, for Prometheus.
+//! What this proxy measures, for Prometheus. `docs/metrics.md` lists all of it.
 //!
-//! Names that begin with `kubeproxy_` are kube-proxy's and mean the same; those that begin with `kubeipvs_` are
-//! ours. To add one: a field in [`Metrics`], and its registration in [`Metrics::new`].
+//! To add a metric: an entry in [`catalogue`], and a field in the group that fills it.
 
+mod catalogue;
+mod definition;
 pub(crate) mod endpoint;
-
-use std::hash::Hash;
-use std::sync::Arc;
+mod kernel;
+mod process;
+mod requests;
+mod scrape;
+mod sync;
+mod traffic;
 
 use model::{Family, PerFamily};
-use prometheus_client::encoding::{EncodeLabelSet, text};
-use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family as Labelled;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus::{GaugeVec, IntCounter, IntCounterVec, Registry, Result};
+
+pub(crate) use self::kernel::{GuardedAddress, KernelMetrics};
+pub(crate) use self::requests::RequestMetrics;
+pub(crate) use self::scrape::Scraper;
+pub(crate) use self::sync::SyncMetrics;
 
 /// The metrics. Clones share their values.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Metrics {
-    registry: Arc<Registry>,
-    /// `kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="internal"}`.
-    pub(crate) no_local_endpoints_internal: PerFamily<Gauge>,
-    /// `kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external"}`.
-    pub(crate) no_local_endpoints_external: PerFamily<Gauge>,
-    /// `kubeipvs_virtual_servers`.
-    pub(crate) virtual_servers: PerFamily<Gauge>,
-    /// `kubeipvs_draining_real_servers`.
-    pub(crate) draining_real_servers: Gauge,
-    /// `kubeipvs_conntrack_deleted_flows_total`.
-    pub(crate) conntrack_deleted_flows: Counter,
-    /// `kubeipvs_conflicts`.
-    pub(crate) conflicts: Gauge,
-    /// `kubeipvs_guarded_addresses`.
-    pub(crate) guarded_addresses: Marks<GuardedAddress>,
+    registry: Registry,
+    /// How changes reach the kernel.
+    pub(crate) sync: SyncMetrics,
+    /// What the kernel should hold, and how it takes it.
+    pub(crate) kernel: KernelMetrics,
+    /// What is asked of the API server.
+    pub(crate) requests: RequestMetrics,
+    healthz: IntCounterVec,
+    livez: IntCounterVec,
+    /// Events that were dropped.
+    dropped_events: IntCounter,
 }
-
-/// A Service's address that is not served because it is a node's own.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(crate) struct GuardedAddress {
-    /// The Service's namespace.
-    pub(crate) namespace: String,
-    /// The Service's name.
-    pub(crate) service: String,
-    /// The address.
-    pub(crate) address: String,
-    /// Whose address it is.
-    pub(crate) owner: String,
-}
-
-/// A gauge that is 1 for what there is, and absent for what there is not.
-#[derive(Clone, Debug)]
-pub(crate) struct Marks<L: Clone + Hash + Eq>(Labelled<L, Gauge>);
 
 // === impl Metrics ===
 
 impl Metrics {
     /// Everything is zero.
-    pub(crate) fn new() -> Self {
-        let mut registry = Registry::default();
-        let no_local = per_policy_and_family(
-            &mut registry,
-            "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
-            "Services with a traffic policy of Local and without an endpoint on this node",
-        );
-        let [no_local_endpoints_internal, no_local_endpoints_external] = no_local;
-        let virtual_servers = per_family(
-            &mut registry,
-            "kubeipvs_virtual_servers",
-            "IPVS virtual servers that there should be",
-        );
-        let draining_real_servers = gauge(
-            &mut registry,
-            "kubeipvs_draining_real_servers",
-            "IPVS real servers that only keep the connections they have",
-        );
-        let conntrack_deleted_flows = Counter::default();
-        registry.register(
-            "kubeipvs_conntrack_deleted_flows",
-            "Tracked UDP flows deleted because they led to where no endpoint is any more",
-            conntrack_deleted_flows.clone(),
-        );
-        let conflicts = gauge(
-            &mut registry,
-            "kubeipvs_conflicts",
-            "Combinations of address, port and protocol that several Services claim",
-        );
-        let guarded_addresses = Labelled::default();
-        registry.register(
-            "kubeipvs_guarded_addresses",
-            "Addresses of Services that are not served because they are a node's own",
-            guarded_addresses.clone(),
-        );
-        Metrics {
-            registry: Arc::new(registry),
-            no_local_endpoints_internal,
-            no_local_endpoints_external,
-            virtual_servers,
-            draining_real_servers,
-            conntrack_deleted_flows,
-            conflicts,
-            guarded_addresses: Marks(guarded_addresses),
-        }
-    }
-
-    /// All values as OpenMetrics text.
     ///
     /// # Errors
-    /// If a value cannot be written as text.
-    pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
-        let mut text = String::new();
-        text::encode(&mut text, &self.registry)?;
-        Ok(text)
+    /// If two metrics have one name.
+    pub(crate) fn new() -> Result<Self> {
+        let registry = Registry::new();
+        build_info(&registry)?;
+        Ok(Metrics {
+            sync: SyncMetrics::new(&registry)?,
+            kernel: KernelMetrics::new(&registry)?,
+            requests: RequestMetrics::new(&registry)?,
+            healthz: catalogue::HEALTHZ.counter(&registry)?,
+            livez: catalogue::LIVEZ.counter(&registry)?,
+            dropped_events: catalogue::DROPPED_EVENTS.single_counter(&registry)?,
+            registry,
+        })
+    }
+
+    /// `/healthz` was answered.
+    pub(crate) fn answered_healthz(&self, status: u16) {
+        count(&self.healthz, &[&status.to_string()]);
+    }
+
+    /// `/livez` was answered.
+    pub(crate) fn answered_livez(&self, status: u16) {
+        count(&self.livez, &[&status.to_string()]);
+    }
+
+    /// Everything that is not read for each scrape.
+    #[cfg(test)]
+    pub(crate) fn text(&self) -> Result<String> {
+        scrape::text(self.registry.gather())
+    }
+
+    /// So many Events were dropped since the start.
+    pub(crate) fn set_dropped_events(&self, total: u64) {
+        set_total(&self.dropped_events, total);
     }
 }
 
-fn gauge(registry: &mut Registry, name: &'static str, help: &'static str) -> Gauge {
-    let gauge = Gauge::default();
-    registry.register(name, help, gauge.clone());
-    gauge
+/// The version of Kubernetes whose kube-proxy this is like.
+const KUBERNETES: (&str, &str, &str) = ("1", "36", "2");
+
+fn build_info(registry: &Registry) -> Result<()> {
+    let ours = env!("CARGO_PKG_VERSION");
+    let (major, minor, patch) = KUBERNETES;
+    let version = format!("v{major}.{minor}.{patch}+kube-ipvs.{ours}");
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let platform = format!("{}/{architecture}", std::env::consts::OS);
+    let values = [major, minor, &version, "unknown", "unknown", "unknown", "none", "rustc", &platform];
+    catalogue::BUILD_INFO.gauge(registry)?.get_metric_with_label_values(&values)?.set(1.0);
+    catalogue::OWN_BUILD_INFO.gauge(registry)?.get_metric_with_label_values(&[ours])?.set(1.0);
+    Ok(())
 }
 
-/// A gauge with the label `family`.
-fn per_family(registry: &mut Registry, name: &'static str, help: &'static str) -> PerFamily<Gauge> {
-    let gauges = Labelled::<[(&str, String); 1], Gauge>::default();
-    registry.register(name, help, gauges.clone());
-    let of = |family: Family| gauges.get_or_create_owned(&[("family", family.to_string())]);
-    PerFamily { v4: of(Family::V4), v6: of(Family::V6) }
+/// Adds one.
+fn count(counters: &IntCounterVec, labels: &[&str]) {
+    add(counters, labels, 1);
 }
 
-/// A gauge with kube-proxy's labels `traffic_policy` and `ip_family`: for the internal and the external policy.
-fn per_policy_and_family(
-    registry: &mut Registry,
-    name: &'static str,
-    help: &'static str,
-) -> [PerFamily<Gauge>; 2] {
-    let gauges = Labelled::<[(&str, String); 2], Gauge>::default();
-    registry.register(name, help, gauges.clone());
-    ["internal", "external"].map(|policy| {
-        let of = |family: Family| {
-            let policy = ("traffic_policy", policy.to_owned());
-            gauges.get_or_create_owned(&[policy, ("ip_family", family.to_string())])
-        };
-        PerFamily { v4: of(Family::V4), v6: of(Family::V6) }
-    })
-}
-
-// === impl Marks ===
-
-impl<L: Clone + Hash + Eq> Marks<L> {
-    /// It is there.
-    pub(crate) fn set(&self, labels: &L) {
-        self.0.get_or_create(labels).set(1);
+fn add(counters: &IntCounterVec, labels: &[&str], count: u64) {
+    // Fails only if the number of labels is wrong, which every test of a metric would show.
+    if let Ok(counter) = counters.get_metric_with_label_values(labels) {
+        counter.inc_by(count);
     }
+}
 
-    /// It is not there any more.
-    pub(crate) fn unset(&self, labels: &L) {
-        self.0.remove(labels);
-    }
+/// Brings a counter to a total that is counted elsewhere.
+fn set_total(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+/// The same for each family.
+fn per_family<T>(make: impl Fn(Family) -> Result<T>) -> Result<PerFamily<T>> {
+    Ok(PerFamily { v4: make(Family::V4)?, v6: make(Family::V6)? })
+}
+
+/// A number of things as the value of a metric, which is exact up to 2^53.
+fn number(count: impl TryInto<u64>) -> f64 {
+    let count = count.try_into().unwrap_or(u64::MAX);
+    count as f64
+}
+
+/// A gauge with one label value for a family and one more.
+fn of_family(gauges: &GaugeVec, family: Family, other: &str) -> Result<prometheus::Gauge> {
+    gauges.get_metric_with_label_values(&[&family.to_string(), other])
 }
 
 #[cfg(test)]
-mod tests {
-    use expect_test::expect;
-
-    use super::*;
-
-    #[test]
-    fn what_is_set_is_shown() {
-        let metrics = Metrics::new();
-        let daemon = metrics.clone();
-        daemon.no_local_endpoints_internal.v4.set(1);
-        daemon.no_local_endpoints_external.v6.set(2);
-        daemon.virtual_servers.get(Family::V6).set(3);
-        daemon.draining_real_servers.set(4);
-        daemon.conntrack_deleted_flows.inc_by(5);
-        daemon.conflicts.set(6);
-        let guarded = |service: &str| GuardedAddress {
-            namespace: "shop".to_owned(),
-            service: service.to_owned(),
-            address: "10.0.0.9".to_owned(),
-            owner: "Node \"n2\"".to_owned(),
-        };
-        daemon.guarded_addresses.set(&guarded("web"));
-        daemon.guarded_addresses.set(&guarded("web"));
-        daemon.guarded_addresses.set(&guarded("gone"));
-        daemon.guarded_addresses.unset(&guarded("gone"));
-        let text = metrics.text().unwrap();
-        let mut lines: Vec<&str> = text.lines().collect();
-        lines.sort_unstable();
-        expect![[r##"
-            # EOF
-            # HELP kubeipvs_conflicts Combinations of address, port and protocol that several Services claim.
-            # HELP kubeipvs_conntrack_deleted_flows Tracked UDP flows deleted because they led to where no endpoint is any more.
-            # HELP kubeipvs_draining_real_servers IPVS real servers that only keep the connections they have.
-            # HELP kubeipvs_guarded_addresses Addresses of Services that are not served because they are a node's own.
-            # HELP kubeipvs_virtual_servers IPVS virtual servers that there should be.
-            # HELP kubeproxy_sync_proxy_rules_no_local_endpoints_total Services with a traffic policy of Local and without an endpoint on this node.
-            # TYPE kubeipvs_conflicts gauge
-            # TYPE kubeipvs_conntrack_deleted_flows counter
-            # TYPE kubeipvs_draining_real_servers gauge
-            # TYPE kubeipvs_guarded_addresses gauge
-            # TYPE kubeipvs_virtual_servers gauge
-            # TYPE kubeproxy_sync_proxy_rules_no_local_endpoints_total gauge
-            kubeipvs_conflicts 6
-            kubeipvs_conntrack_deleted_flows_total 5
-            kubeipvs_draining_real_servers 4
-            kubeipvs_guarded_addresses{namespace="shop",service="web",address="10.0.0.9",owner="Node \"n2\""} 1
-            kubeipvs_virtual_servers{family="IPv4"} 0
-            kubeipvs_virtual_servers{family="IPv6"} 3
-            kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external",ip_family="IPv4"} 0
-            kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="external",ip_family="IPv6"} 2
-            kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="internal",ip_family="IPv4"} 1
-            kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy="internal",ip_family="IPv6"} 0"##]].assert_eq(&lines.join("\n"));
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@ mod follow;
 mod page;
 mod query;
 pub mod recorder;
+pub mod requests;
 mod session;
 #[cfg(test)]
 mod tests;

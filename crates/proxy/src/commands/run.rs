@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::thread;
 
 use ::config::Configuration;
@@ -13,8 +12,6 @@ use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family};
 use plan::{LocalPolicy, Options, Planner};
 use sources::Changes;
-use sources::kubernetes::recorder::Recorder;
-use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::watch;
@@ -22,19 +19,16 @@ use tracing::{info, warn};
 
 use super::{cleanup, init};
 use crate::config;
-use crate::daemon::{Daemon, Outlets, Reconfiguration};
+use crate::daemon::{Daemon, Reconfiguration};
 use crate::flags::{ConfigurationFlags, RunFlags, SourceFlags};
-use crate::health_checks::{HealthChecks, ListenFailure, ProxyHealth};
 use crate::logging::{self, Verbosity};
-use crate::metrics::{self, Metrics};
+use crate::metrics::Metrics;
 use crate::node::Identity;
 use crate::reload::{Outcomes, Reload};
+use crate::reporting::Reporting;
 
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
 const SIGHTINGS_WAITING: usize = 256;
-
-/// How many health-check ports that cannot be listened on may wait to be told of.
-const FAILURES_WAITING: usize = 256;
 
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let (configuration, verbosity) = configure(&flags.configuration)?;
@@ -61,7 +55,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     )? {
         warn!("{warning}");
     }
-    let options = wanted_options(&configuration, families)?;
+    let options = wanted_options(&configuration, families.clone())?;
     let settings = config::settings(&configuration, &linux::kernel_release());
     info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -77,18 +71,17 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     if configuration.local_mode != LocalMode::NodeCidr {
         say_where_local_is_not_kept(&options);
     }
-    let (reconfigurations, mut restart) =
+    let (in_force, reconfigurations, mut restart) =
         follow_configuration(&flags.configuration, &configuration, options.families.clone(), verbosity)?;
     let planner = Planner::new(options);
     // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let changes = open_source(&flags.source, &configuration, &name).await?;
-        let metrics = Metrics::new();
-        let _metrics_server = configuration
-            .metrics_address
-            .map(|address| metrics::endpoint::serve(&Handle::current(), address, metrics.clone()));
-        let (outlets, failures) = open_outlets(&flags.source, &configuration, &name, metrics).await?;
+        let metrics = Metrics::new()?;
+        let changes = open_source(&flags.source, &configuration, &name, &metrics).await?;
+        let asks_api_server = flags.source.manifests.is_none();
+        let Reporting { outlets, inquiries, servers: _servers } =
+            Reporting::start(in_force, &name, families, metrics, asks_api_server).await?;
         let dataplane = Dataplane::new(kernel, settings);
         let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets)
             .known_as(identity)
@@ -103,7 +96,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
                 Some(()) = restart.recv() => "the configuration file changed",
             }
         };
-        let reason = daemon.run(changes, sightings, failures, reconfigurations, stop).await?;
+        let reason = daemon.run(changes, sightings, inquiries, reconfigurations, stop).await?;
         info!(reason, "stopping; the kernel keeps what is programmed");
         Ok(ExitCode::SUCCESS)
     })
@@ -123,28 +116,29 @@ fn configure(flags: &ConfigurationFlags) -> anyhow::Result<(Configuration, Verbo
     Ok((configuration?, verbosity))
 }
 
-/// Follows the configuration file, if there is one. Gives what is to be changed while the daemon runs, and when it has to
-/// end to be started again.
+/// Follows the configuration file, if there is one. Gives what is in force, what is to be changed while
+/// the daemon runs, and when it has to end to be started again.
 fn follow_configuration(
     flags: &ConfigurationFlags,
     configuration: &Configuration,
     families: BTreeSet<Family>,
     verbosity: Verbosity,
-) -> anyhow::Result<(Receiver<Reconfiguration>, Receiver<()>)> {
+) -> anyhow::Result<(watch::Receiver<Configuration>, Receiver<Reconfiguration>, Receiver<()>)> {
     let (apply, reconfigurations) = mpsc::channel(1);
     let (restart, restarts) = mpsc::channel(1);
+    let (current, in_force) = watch::channel(configuration.clone());
     if let Some(path) = &flags.config {
         let reload = Reload {
             flags: flags.clone(),
             families,
             kernel_release: linux::kernel_release(),
             verbosity,
-            current: watch::Sender::new(configuration.clone()),
+            current,
             outcomes: Outcomes { apply, restart },
         };
         reload.follow(path)?;
     }
-    Ok((reconfigurations, restarts))
+    Ok((in_force, reconfigurations, restarts))
 }
 
 /// The families that this node can serve.
@@ -187,27 +181,6 @@ fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
     Ok(sightings)
 }
 
-/// Prepares to tell of the daemon's work.
-async fn open_outlets(
-    flags: &SourceFlags,
-    configuration: &Configuration,
-    node_name: &str,
-    metrics: Metrics,
-) -> anyhow::Result<(Outlets, Receiver<ListenFailure>)> {
-    let recorder = match flags.manifests {
-        Some(_) => None,
-        None => Some(Recorder::start(config::api_server(configuration, node_name)).await?),
-    };
-    let health = Arc::new(ProxyHealth::new(configuration.sync_period * 2));
-    let (sender, failures) = mpsc::channel(FAILURES_WAITING);
-    let tell = move |failure| {
-        // With so many at once the log has to do: it names them all.
-        let _ = sender.try_send(failure);
-    };
-    let health_checks = HealthChecks::start(&Handle::current(), Arc::clone(&health), tell);
-    Ok((Outlets::new(health, health_checks, metrics, recorder), failures))
-}
-
 /// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it.
 fn say_where_local_is_not_kept(options: &Options) {
     for family in options.families.iter().filter(|family| !options.keeps_local_policy(**family)) {
@@ -225,10 +198,15 @@ async fn open_source(
     flags: &SourceFlags,
     configuration: &Configuration,
     node_name: &str,
+    metrics: &Metrics,
 ) -> anyhow::Result<Changes> {
     match &flags.manifests {
         Some(folder) => sources::manifests::watch(folder, sources::manifests::Options::default())
             .with_context(|| format!("the folder {} cannot be watched", folder.display())),
-        None => Ok(sources::kubernetes::watch(config::api_server(configuration, node_name)).await?),
+        None => {
+            let server = config::api_server(configuration, node_name);
+            let observer = Some(metrics.requests.observer());
+            Ok(sources::kubernetes::watch(sources::kubernetes::Config { observer, ..server }).await?)
+        }
     }
 }

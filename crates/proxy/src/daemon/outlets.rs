@@ -1,15 +1,22 @@
 //! Where the daemon tells of what it does besides the kernel: health checks, metrics and Events.
 
+mod triggers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use model::{Cluster, Family, ObjectKey, PerFamily};
+use dataplane::{Dataplane, Kernel, Report};
+use model::{Change, Cluster, Family, ObjectKey, PerFamily};
 use plan::{Options, Planner, Policy, Reason, Update, Warning, node_ports};
 use sources::kubernetes::recorder::{Event, EventKind, Recorder, Reference};
 
 use crate::health_checks::{HealthChecks, ListenFailure, ListenOn, ProxyHealth};
+use crate::inquiry::{Inquiry, Owners};
 use crate::metrics::{GuardedAddress, Metrics};
+
+use self::triggers::{Trigger, Triggers};
 
 /// The action of Events about what a Service asks for. Every node plans the same, so every node tells the same.
 const PLAN: &str = "Plan";
@@ -17,7 +24,7 @@ const PLAN: &str = "Plan";
 /// Everything that hears of the daemon's work.
 pub(crate) struct Outlets {
     /// Whether changes reach the kernel in time.
-    pub(crate) health: Arc<ProxyHealth>,
+    pub(super) health: Arc<ProxyHealth>,
     /// The health-check ports of Services.
     health_checks: HealthChecks,
     /// What is measured.
@@ -26,6 +33,10 @@ pub(crate) struct Outlets {
     recorder: Option<Recorder>,
     /// The addresses of Services that are not served because they are a node's own.
     guarded: BTreeMap<ObjectKey, Vec<GuardedAddress>>,
+    /// When what waits for the kernel happened.
+    triggers: Triggers,
+    /// When the sync under way began.
+    began: Option<Instant>,
 }
 
 /// Something that a Service asks for and does not get, which its owner should hear of.
@@ -46,7 +57,80 @@ impl Outlets {
         metrics: Metrics,
         recorder: Option<Recorder>,
     ) -> Self {
-        Outlets { health, health_checks, metrics, recorder, guarded: BTreeMap::new() }
+        Outlets {
+            health,
+            health_checks,
+            metrics,
+            recorder,
+            guarded: BTreeMap::new(),
+            triggers: Triggers::new(),
+            began: None,
+        }
+    }
+
+    /// Hears of a change before it is taken in. Gives what is to be measured if the kernel has to be changed for it.
+    pub(super) fn hear(&self, change: &Change, cluster: &Cluster) -> Option<Trigger> {
+        match change {
+            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => self.metrics.sync.service_changed(),
+            Change::SliceRemoved(_) => self.metrics.sync.slice_changed(),
+            Change::SliceApplied(slice) => {
+                self.metrics.sync.slice_changed();
+                return Trigger::of(slice);
+            }
+            Change::NodeApplied(node) if node.name == *cluster.node_name() => self.health.set_node(node),
+            Change::NodeApplied(_) | Change::NodeRemoved(_) | Change::Synced(_) | Change::Problem(_) => {}
+        }
+        None
+    }
+
+    /// The kernel has to be changed because of this.
+    pub(super) fn expect(&mut self, trigger: Option<Trigger>) {
+        self.triggers.add(trigger);
+    }
+
+    /// The kernel has to be changed.
+    pub(super) fn requested(&self) {
+        self.health.requested();
+        self.metrics.sync.queued(self.health.families());
+    }
+
+    /// It is being changed.
+    pub(super) fn began(&mut self) {
+        self.health.began();
+        self.began = Some(Instant::now());
+    }
+
+    /// It has been changed, as far as that was possible, or everything still waits.
+    pub(super) fn ended(&mut self, well: bool) {
+        let (metrics, families) = (&self.metrics.sync, self.health.families());
+        if let Some(began) = self.began.take() {
+            metrics.ended(began.elapsed(), families);
+        }
+        if !well {
+            return self.health.failed();
+        }
+        self.health.succeeded();
+        metrics.succeeded(families);
+        for (family, after) in self.triggers.reached() {
+            metrics.programmed(family, after);
+        }
+    }
+
+    /// The whole state was compared with the plan.
+    pub(super) fn audited(&self, report: &Report) {
+        self.metrics.kernel.repaired(report);
+    }
+
+    /// Does what somebody wants.
+    pub(super) fn answer(&self, inquiry: Inquiry, cluster: &Cluster, planner: &Planner) {
+        match inquiry {
+            Inquiry::NotListening(failure) => self.not_listening(failure, cluster),
+            Inquiry::Owners(Owners { of, answer }) => {
+                let owner = |server| planner.desired().claimants(server).first().cloned();
+                // Who asked may have lost patience.
+                let _ = answer.send(of.iter().map(owner).collect());
+            }
+        }
     }
 
     /// Passes on what planning found out.
@@ -61,7 +145,7 @@ impl Outlets {
     }
 
     /// Records what kube-proxy records when a health-check port cannot be had.
-    pub(super) fn not_listening(&self, failure: ListenFailure, cluster: &Cluster) {
+    fn not_listening(&self, failure: ListenFailure, cluster: &Cluster) {
         let note = format!("node port {}: {}", failure.port, failure.reason);
         self.record(&failure.service, "FailedToStartServiceHealthcheck", "Listen", note, cluster);
     }
@@ -82,32 +166,32 @@ impl Outlets {
         }
     }
 
-    /// Counts what there is now.
-    pub(super) fn count(&self, planner: &Planner, draining: usize, forgotten_flows: usize) {
-        let metrics = &self.metrics;
-        let number = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    /// Counts what there is now, and what became of the last step.
+    pub(super) fn count<K: Kernel>(&self, planner: &Planner, dataplane: &Dataplane<K>, report: &Report) {
+        let Metrics { kernel, sync, .. } = &self.metrics;
         for family in Family::ALL {
-            metrics
-                .virtual_servers
-                .get(family)
-                .set(number(planner.desired().counts(family).virtual_servers()));
-            let without = |policy| number(planner.without_local_endpoint(family, policy));
-            metrics.no_local_endpoints_internal.get(family).set(without(Policy::Internal));
-            metrics.no_local_endpoints_external.get(family).set(without(Policy::External));
+            kernel.set_counts(family, planner.desired().counts(family), dataplane.draining_of(family));
+            for policy in [Policy::Internal, Policy::External] {
+                let without = planner.without_local_endpoint(family, policy);
+                sync.set_without_local_endpoint(family, policy, without);
+            }
         }
-        metrics.conflicts.set(number(planner.desired().contested()));
-        metrics.draining_real_servers.set(number(draining));
-        metrics.conntrack_deleted_flows.inc_by(u64::try_from(forgotten_flows).unwrap_or(u64::MAX));
+        kernel.set_conflicts(planner.desired().contested());
+        kernel.failed(report);
+        report.errors.iter().for_each(|error| sync.failed(error));
+        report.looks.iter().for_each(|look| sync.looked(look));
+        report.foreign.iter().for_each(|foreign| kernel.set_foreign(foreign));
+        kernel.set_sent(dataplane.kernel().sent_messages());
     }
 
     fn note_guarded(&mut self, service: &ObjectKey, warnings: &[Warning]) {
         for gone in self.guarded.remove(service).unwrap_or_default() {
-            self.metrics.guarded_addresses.unset(&gone);
+            self.metrics.kernel.not_guarded(&gone);
         }
         let guarded: Vec<GuardedAddress> =
             warnings.iter().filter_map(|warning| guarded_address(service, &warning.reason)).collect();
         for address in &guarded {
-            self.metrics.guarded_addresses.set(address);
+            self.metrics.kernel.guarded(address);
         }
         if !guarded.is_empty() {
             self.guarded.insert(service.clone(), guarded);

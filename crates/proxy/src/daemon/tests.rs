@@ -119,7 +119,7 @@ impl Bench {
         let settings =
             Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
         let periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
-        let metrics = Metrics::new();
+        let metrics = Metrics::new().unwrap();
         let outlets = outlets(metrics.clone());
         let health = Arc::clone(&outlets.health);
         let daemon = Daemon::new(
@@ -157,7 +157,7 @@ impl Bench {
 
 /// Health checks that nobody asks for, and nobody to record Events.
 fn outlets(metrics: Metrics) -> Outlets {
-    let health = Arc::new(ProxyHealth::new(Duration::from_secs(60)));
+    let health = Arc::new(ProxyHealth::new(Duration::from_secs(60), Family::ALL.into(), false));
     let health_checks = HealthChecks::start(&Handle::current(), Arc::clone(&health), |_| {});
     Outlets::new(health, health_checks, metrics, None)
 }
@@ -318,7 +318,7 @@ async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
             Planner::new(Options::default()),
             Dataplane::new(FakeKernel::new(), settings),
             Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-            outlets(Metrics::new()),
+            outlets(Metrics::new().unwrap()),
         )
     };
     let blind = || mpsc::channel(1).1;

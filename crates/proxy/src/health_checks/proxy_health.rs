@@ -1,8 +1,11 @@
-//! Whether this proxy keeps up, which is what `/livez` and every health check tell.
+//! Whether this proxy keeps up, which is what `/healthz`, `/livez` and every health check tell.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
+use model::{Family, Node};
 use tokio::time::Instant;
 
 /// Healthy is a proxy in which no change waits longer than a limit to be in the kernel. Before the first change
@@ -11,12 +14,26 @@ use tokio::time::Instant;
 /// Unlike in kube-proxy, the end of a sync does not clear what was asked for while it ran.
 #[derive(Debug)]
 pub(crate) struct ProxyHealth {
-    limit: Mutex<Duration>,
+    families: BTreeSet<Family>,
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    /// How long a change may wait.
+    limit: Duration,
+    queue: Queue,
+    /// Whether the kernel has been brought to the plan once.
+    synced: bool,
+    /// When it was last brought there; the start until then, as in kube-proxy.
+    last_updated: Timestamp,
+    /// Whether new traffic should come to this node, as its Node tells.
+    node_eligible: bool,
+}
+
+/// What waits for the kernel.
+#[derive(Debug, Default)]
+struct Queue {
     /// Since when the oldest change waits that a sync under way would serve, or the next one if none is.
     pending: Option<Instant>,
     /// Since when the oldest change waits that came during the sync under way.
@@ -27,50 +44,88 @@ struct State {
 // === impl ProxyHealth ===
 
 impl ProxyHealth {
-    /// Nothing is pending yet. kube-proxy's limit is twice its sync period.
-    pub(crate) fn new(limit: Duration) -> Self {
-        ProxyHealth { limit: Mutex::new(limit), state: Mutex::default() }
+    /// Nothing is pending yet. kube-proxy's limit is twice its sync period. A node that has to be told of by the API
+    /// server is not eligible before it is.
+    pub(crate) fn new(limit: Duration, families: BTreeSet<Family>, awaits_node: bool) -> Self {
+        let state = State {
+            limit,
+            queue: Queue::default(),
+            synced: false,
+            last_updated: Timestamp::now(),
+            node_eligible: !awaits_node,
+        };
+        ProxyHealth { families, state: Mutex::new(state) }
     }
 
     /// Sets another limit.
     pub(crate) fn set_limit(&self, limit: Duration) {
-        *self.limit.lock().unwrap_or_else(PoisonError::into_inner) = limit;
+        self.state().limit = limit;
+    }
+
+    /// The families that are served.
+    pub(crate) fn families(&self) -> &BTreeSet<Family> {
+        &self.families
     }
 
     /// A sync is asked for.
     pub(crate) fn requested(&self) {
         let now = Instant::now();
-        let mut state = self.state();
-        match state.syncing {
-            false => state.pending.get_or_insert(now),
-            true => state.later.get_or_insert(now),
+        let queue = &mut self.state().queue;
+        match queue.syncing {
+            false => queue.pending.get_or_insert(now),
+            true => queue.later.get_or_insert(now),
         };
     }
 
     /// A sync of all that was asked for begins.
     pub(crate) fn began(&self) {
-        let mut state = self.state();
-        state.absorb();
-        state.syncing = true;
+        let queue = &mut self.state().queue;
+        queue.absorb();
+        queue.syncing = true;
     }
 
     /// The sync is done, and the kernel has what was asked for before it began.
     pub(crate) fn succeeded(&self) {
         let mut state = self.state();
-        *state = State { pending: state.later, ..State::default() };
+        state.queue = Queue { pending: state.queue.later, ..Queue::default() };
+        state.synced = true;
+        state.last_updated = Timestamp::now();
     }
 
     /// The sync failed; everything still waits.
     pub(crate) fn failed(&self) {
-        self.state().absorb();
+        self.state().queue.absorb();
+    }
+
+    /// The API server told of the node that is served. When its object is deleted, what it said last holds.
+    pub(crate) fn set_node(&self, node: &Node) {
+        self.state().node_eligible = !node.leaving;
     }
 
     /// Whether nothing waits, or not for as long as the limit.
     pub(crate) fn is_healthy(&self) -> bool {
-        let limit = *self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.state();
-        let oldest = state.pending.or(state.later);
-        oldest.is_none_or(|oldest| oldest.elapsed() < limit)
+        state.queue.age().is_none_or(|age| age < state.limit)
+    }
+
+    /// How long the oldest change waits; none if nothing waits.
+    pub(crate) fn oldest_pending(&self) -> Option<Duration> {
+        self.state().queue.age()
+    }
+
+    /// Whether the kernel has been brought to the plan once.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.state().synced
+    }
+
+    /// When the kernel was last brought to the plan.
+    pub(crate) fn last_updated(&self) -> Timestamp {
+        self.state().last_updated
+    }
+
+    /// Whether new traffic should come to this node, as far as its Node tells.
+    pub(crate) fn node_is_eligible(&self) -> bool {
+        self.state().node_eligible
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -78,12 +133,17 @@ impl ProxyHealth {
     }
 }
 
-// === impl State ===
+// === impl Queue ===
 
-impl State {
+impl Queue {
+    /// How long the oldest change waits.
+    fn age(&self) -> Option<Duration> {
+        self.pending.or(self.later).map(|oldest| oldest.elapsed())
+    }
+
     /// The end of a sync that served nothing. What came during it came after what was pending.
     fn absorb(&mut self) {
-        *self = State { pending: self.pending.or(self.later), ..State::default() };
+        *self = Queue { pending: self.pending.or(self.later), ..Queue::default() };
     }
 }
 
@@ -97,7 +157,7 @@ mod tests {
     const HALF: Duration = Duration::from_secs(30);
 
     fn health() -> ProxyHealth {
-        ProxyHealth::new(LIMIT)
+        ProxyHealth::new(LIMIT, Family::ALL.into(), false)
     }
 
     #[tokio::test(start_paused = true)]

@@ -29,7 +29,7 @@ struct Scene {
 
 impl Scene {
     fn start(listen_on: PerFamily<ListenOn>) -> Scene {
-        let health = Arc::new(ProxyHealth::new(LIMIT));
+        let health = Arc::new(ProxyHealth::new(LIMIT, Family::ALL.into(), false));
         let (sender, failures) = mpsc::unbounded_channel();
         let checks = HealthChecks::start(&Handle::current(), Arc::clone(&health), move |failure| {
             sender.send(failure).unwrap();

@@ -1,116 +1,95 @@
-//! The server that `--metrics-bind-address` names.
+//! The server that `metricsBindAddress` names.
 //!
 //! | path | answer |
 //! |---|---|
-//! | `/metrics` | the metrics as OpenMetrics text |
+//! | `/metrics` | the metrics in Prometheus' text format 0.0.4 |
+//! | `/metrics/slis` | when the process started, which is all that kube-proxy tells there |
 //! | `/healthz` | `ok` |
 //! | `/proxyMode` | `ipvs` |
-//!
-//! kube-proxy answers `/metrics` in the older text format, version 0.0.4, whatever it is asked for. Prometheus
-//! reads both by their content type.
+//! | `/configz` | the configuration in force |
+//! | `/statusz` | version and age of the process, for people |
 
-use std::net::SocketAddr;
+use std::sync::Arc;
 
 use hyper::StatusCode;
-use tokio::runtime::Handle;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
-use super::Metrics;
-use crate::http::{self, Answer, PersistentServer};
+use super::scrape::{self, Scraper};
+use super::{catalogue, process};
+use crate::http::{self, Answer, Handler};
 
 const PLAIN: &str = "text/plain; charset=utf-8";
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const JSON: &str = "application/json";
+/// As kube-proxy, which writes no other format whatever it is asked for.
+const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
-/// Serves metrics on `address`, as soon as it can be listened on, for as long as the server is kept.
-pub(crate) fn serve(runtime: &Handle, address: SocketAddr, metrics: Metrics) -> PersistentServer {
-    PersistentServer::start(runtime, "metrics", address, move |request: hyper::Request<()>| {
-        std::future::ready(answer(&metrics, request.uri().path()))
-    })
+/// Gives the configuration in force.
+pub(crate) type Configuration = Arc<dyn Fn() -> Value + Send + Sync>;
+
+/// Everything that the server tells.
+pub(crate) struct Pages {
+    scraper: Scraper,
+    configuration: Configuration,
+    started: Timestamp,
 }
 
-fn answer(metrics: &Metrics, path: &str) -> Answer {
-    match path {
-        "/metrics" => match metrics.text() {
-            Ok(text) => http::answer(StatusCode::OK, OPEN_METRICS, text),
-            Err(error) => http::answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, error.to_string()),
-        },
-        "/healthz" => http::answer(StatusCode::OK, PLAIN, "ok"),
-        "/proxyMode" => http::answer(StatusCode::OK, PLAIN, "ipvs"),
-        _ => http::answer(StatusCode::NOT_FOUND, PLAIN, "404 page not found\n"),
+// === impl Pages ===
+
+impl Pages {
+    pub(crate) fn new(scraper: Scraper, configuration: Configuration) -> Self {
+        Pages { scraper, configuration, started: Timestamp::now() }
+    }
+
+    /// Answers requests.
+    pub(crate) fn handler(self) -> impl Handler {
+        let pages = Arc::new(self);
+        move |request: hyper::Request<()>| {
+            let pages = Arc::clone(&pages);
+            async move { pages.answer(request.uri().path()).await }
+        }
+    }
+
+    async fn answer(&self, path: &str) -> Answer {
+        match path {
+            "/metrics" => metrics(self.scraper.text().await),
+            "/metrics/slis" => {
+                let mut families = process::families();
+                families.retain(|family| family.name() == catalogue::PROCESS_START.name);
+                metrics(scrape::text(families))
+            }
+            "/healthz" => http::answer(StatusCode::OK, PLAIN, "ok"),
+            "/proxyMode" => http::answer(StatusCode::OK, PLAIN, "ipvs"),
+            "/configz" => {
+                let configuration = json!({ "kubeproxy.config.k8s.io": (self.configuration)() });
+                http::answer(StatusCode::OK, JSON, configuration.to_string())
+            }
+            "/statusz" => http::answer(StatusCode::OK, PLAIN, self.status(Timestamp::now())),
+            _ => http::not_found(),
+        }
+    }
+
+    fn status(&self, now: Timestamp) -> String {
+        let up = now.duration_since(self.started).max(SignedDuration::ZERO).as_secs();
+        format!(
+            "\nkube-proxy statusz\nWarning: This page is for people; its form may change.\n\n\
+             Started:  {}\nUp:  {} hr {:02} min {:02} sec\nBinary version:  kube-ipvs {}\n\
+             Paths:  /configz /healthz /metrics /proxyMode\n",
+            self.started.strftime("%a %b %e %H:%M:%S UTC %Y"),
+            up / 3600,
+            up / 60 % 60,
+            up % 60,
+            env!("CARGO_PKG_VERSION"),
+        )
+    }
+}
+
+fn metrics(text: prometheus::Result<String>) -> Answer {
+    match text {
+        Ok(text) => http::answer(StatusCode::OK, METRICS, text),
+        Err(error) => http::answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, error.to_string()),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{Ipv4Addr, TcpListener};
-    use std::time::Duration;
-
-    use expect_test::{Expect, expect};
-    use tokio::time::{sleep, timeout};
-
-    use crate::http::client::{get, split};
-
-    use super::*;
-
-    /// Longer than anything here takes; it only ends a test that hangs.
-    const PATIENCE: Duration = Duration::from_secs(600);
-
-    /// The status, the content type and the last line of the answer.
-    fn summary(answer: &str) -> String {
-        let (head, body) = split(answer);
-        let status = head.lines().next().unwrap();
-        let kind = head.lines().find(|line| line.starts_with("Content-Type: ")).unwrap();
-        assert!(head.contains("X-Content-Type-Options: nosniff"), "{head}");
-        format!("{status}\n{kind}\n{}", body.lines().next_back().unwrap_or_default())
-    }
-
-    fn check(answer: &str, expected: Expect) {
-        expected.assert_eq(&summary(answer));
-    }
-
-    /// The port is taken at first. The clock runs ahead while everybody waits.
-    #[tokio::test(start_paused = true)]
-    async fn paths_are_served_when_the_port_is_free() {
-        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let address = taken.local_addr().unwrap();
-        let _server = serve(&Handle::current(), address, Metrics::new());
-        sleep(Duration::from_secs(1)).await;
-        drop(taken);
-        let metrics = async {
-            loop {
-                match get(address, "/metrics").await {
-                    Ok(answer) => return answer,
-                    Err(_) => sleep(Duration::from_secs(1)).await,
-                }
-            }
-        };
-        let metrics = timeout(PATIENCE, metrics).await.unwrap();
-        check(
-            &metrics,
-            expect![[r#"
-            HTTP/1.1 200 OK
-            Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8
-            # EOF"#]],
-        );
-        check(
-            &get(address, "/healthz?verbose").await.unwrap(),
-            expect![[r#"
-            HTTP/1.1 200 OK
-            Content-Type: text/plain; charset=utf-8
-            ok"#]],
-        );
-        check(
-            &get(address, "/proxyMode").await.unwrap(),
-            expect![[r#"
-            HTTP/1.1 200 OK
-            Content-Type: text/plain; charset=utf-8
-            ipvs"#]],
-        );
-        check(
-            &get(address, "/").await.unwrap(),
-            expect![[r#"
-            HTTP/1.1 404 Not Found
-            Content-Type: text/plain; charset=utf-8
-            404 page not found"#]],
-        );
-    }
-}
+mod tests;

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::Timing;
+use super::requests::Observer;
 
 /// How to reach the API server, and for which node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// A kubeconfig file. Without one, and without `master`, the service account of the pod is used.
     pub kubeconfig: Option<PathBuf>,
@@ -18,6 +19,8 @@ pub struct Config {
     pub all_nodes: bool,
     /// How long things may take.
     pub timing: Timing,
+    /// Who hears of the requests.
+    pub observer: Option<Observer>,
 }
 
 // === impl Config ===
@@ -31,6 +34,7 @@ impl Config {
             node_name: node_name.into(),
             all_nodes: false,
             timing: Timing::default(),
+            observer: None,
         }
     }
 }

@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use model::ObjectKey;
 use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::oneshot;
 
 use super::session::Session;
 use super::{Config, Error};
@@ -76,11 +77,13 @@ pub struct Reference {
     uid: Option<Arc<str>>,
 }
 
-/// An Event, and when it was told.
+/// What waits for the writer.
 #[derive(Debug)]
-struct Told {
-    event: Event,
-    time: Timestamp,
+enum Told {
+    /// An Event, and when it was told.
+    Event(Box<Event>, Timestamp),
+    /// Somebody wants to know when everything before this is sent.
+    Flush(oneshot::Sender<()>),
 }
 
 // === impl Recorder ===
@@ -99,11 +102,21 @@ impl Recorder {
 
     /// Records an Event as of now, if that is possible.
     pub fn record(&self, event: Event) {
-        let told = Told { event, time: Timestamp::now() };
+        let told = Told::Event(Box::new(event), Timestamp::now());
         if let Err(error) = self.queue.try_send(told) {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            let event = error.into_inner().event;
-            tracing::debug!(%event, dropped, "too many Events; one is dropped");
+            if let Told::Event(event, _) = error.into_inner() {
+                tracing::debug!(%event, dropped, "too many Events; one is dropped");
+            }
+        }
+    }
+
+    /// Waits until everything that was recorded before is sent or given up.
+    pub async fn flush(&self) {
+        let (done, waiting) = oneshot::channel();
+        if self.queue.send(Told::Flush(done)).await.is_ok() {
+            // Fails if the writer ends, which leaves nothing to wait for.
+            let _ = waiting.await;
         }
     }
 

@@ -18,7 +18,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::{BoxError, ServiceBuilder};
 
 use super::failure::Failure;
-use super::{Config, Error, Timing};
+use super::requests::Observed;
+use super::{Config, Error};
 
 /// A client with the configuration that it was made from, so that it can be made anew.
 #[derive(Clone)]
@@ -53,7 +54,7 @@ impl Session {
             None => None,
         };
         let url = settings.cluster_url.to_string();
-        let client = client(&settings, &config.timing).map_err(|error| Error::Client(Box::new(error)))?;
+        let client = client(&settings, &config).map_err(|error| Error::Client(Box::new(error)))?;
         Ok(Session { config, url, client, token })
     }
 
@@ -181,7 +182,8 @@ fn token_file(settings: &kube::Config) -> Option<PathBuf> {
 
 /// kube's client, built from its parts: its own builder leaves no way to keep connections alive, and logs every
 /// failed request as an error.
-fn client(settings: &kube::Config, timing: &Timing) -> kube::Result<Client> {
+fn client(settings: &kube::Config, config: &Config) -> kube::Result<Client> {
+    let timing = &config.timing;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
@@ -196,7 +198,7 @@ fn client(settings: &kube::Config, timing: &Timing) -> kube::Result<Client> {
         .option_layer(settings.auth_layer()?)
         .layer(settings.extra_headers_layer()?)
         .map_err(BoxError::from)
-        .service(http);
+        .service(Observed::new(http, config.observer.clone()));
     Ok(Client::new(service, settings.default_namespace.clone()))
 }
 

@@ -27,7 +27,7 @@ impl Still {
             Planner::new(Options::default()),
             Dataplane::new(kernel, settings),
             Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-            outlets(Metrics::new()),
+            outlets(Metrics::new().unwrap()),
         );
         drop(guard);
         let mut still = Still { daemon, now: Instant::now(), _runtime: runtime };

@@ -86,7 +86,7 @@ async fn another_nodes_address_is_left_to_it_and_counted() {
     bench.tell([node("node-b", "192.0.2.7")]).await;
     assert!(!bench.virtual_servers().contains("192.0.2.7"));
     assert!(bench.virtual_servers().contains("10.96.0.1:80"));
-    let mark = "kubeipvs_guarded_addresses{namespace=\"shop\",service=\"web\",address=\"192.0.2.7\",owner=\"node node-b\"} 1";
+    let mark = "kubeipvs_guarded_addresses{address=\"192.0.2.7\",namespace=\"shop\",owner=\"node node-b\",service=\"web\"} 1";
     assert!(bench.metrics.text().unwrap().contains(mark));
 
     bench.tell([Change::NodeRemoved("node-b".into())]).await;
@@ -101,13 +101,16 @@ async fn what_there_is_is_counted() {
     bench.tell([with_external_ip("api", "10.96.0.2", "192.0.2.7")]).await;
     let keeps_local = |service: &mut Service| service.internal_policy = TrafficPolicy::Local;
     bench.tell([with(service("near", "10.96.0.3", None), keeps_local), slice("near", &[1])]).await;
+    bench.tell([slice("web", &[1, 2])]).await;
     bench.tell(synced()).await;
     let text = bench.metrics.text().unwrap();
     for line in [
-        "kubeipvs_virtual_servers{family=\"IPv4\"} 4",
-        "kubeipvs_virtual_servers{family=\"IPv6\"} 0",
+        "kubeipvs_virtual_servers{ip_family=\"IPv4\",state=\"with_endpoints\"} 1",
+        "kubeipvs_virtual_servers{ip_family=\"IPv4\",state=\"without_endpoints\"} 3",
+        "kubeipvs_virtual_servers{ip_family=\"IPv6\",state=\"without_endpoints\"} 0",
+        "kubeipvs_real_servers{ip_family=\"IPv4\",state=\"active\"} 2",
         "kubeipvs_conflicts 1",
-        "kubeproxy_sync_proxy_rules_no_local_endpoints_total{traffic_policy=\"internal\",ip_family=\"IPv4\"} 1",
+        "kubeproxy_sync_proxy_rules_no_local_endpoints_total{ip_family=\"IPv4\",traffic_policy=\"internal\"} 1",
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }

@@ -59,7 +59,15 @@ impl Writer {
 
     /// Runs until nobody can record anything any more and everything is sent.
     pub(super) async fn run(mut self, mut waiting: Receiver<Told>) {
-        while let Some(Told { event, time }) = waiting.recv().await {
+        while let Some(told) = waiting.recv().await {
+            let (event, time) = match told {
+                Told::Event(event, time) => (*event, time),
+                Told::Flush(done) => {
+                    // Whoever asked may have gone.
+                    let _ = done.send(());
+                    continue;
+                }
+            };
             let outcome = match self.series.step(&event) {
                 Step::Count => continue,
                 Step::Create => self.create(event.clone(), time).await,

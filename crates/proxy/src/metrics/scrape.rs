@@ -1,0 +1,179 @@
+//! All metrics as text, with what is read only when somebody asks.
+//!
+//! The kernel's counters are read on a thread for blocking work and by handles of their own, so the loop and the
+//! sources are not held up. Which Service has which virtual server is known to the loop alone; it is asked for a few
+//! hundred at a time, between which it does everything else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use dataplane::{Error, Meter, Traffic};
+use plan::VirtualServerKey;
+use prometheus::TextEncoder;
+use prometheus::proto::MetricFamily;
+use sources::kubernetes::recorder::Recorder;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tracing::debug;
+
+use super::traffic::{self, Totals};
+use super::{Metrics, catalogue, number, process};
+use crate::health_checks::ProxyHealth;
+use crate::inquiry::{Inquiry, Owners};
+
+/// How many virtual servers the loop is asked about at once, which takes it well under a millisecond.
+const MOST_ASKED: usize = 256;
+
+/// How long the loop may take to answer. It is busy for longer only while it brings a large cluster to the kernel for
+/// the first time.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// Opens the kernel for reading.
+pub(crate) type OpenMeter = fn() -> Result<Box<dyn Meter>, Error>;
+
+/// What makes the text.
+pub(crate) struct Scraper {
+    metrics: Metrics,
+    health: Arc<ProxyHealth>,
+    recorder: Option<Recorder>,
+    open: OpenMeter,
+    inquiries: mpsc::Sender<Inquiry>,
+    /// How many Services' traffic is shown at most.
+    most_services: usize,
+    state: Mutex<State>,
+}
+
+/// What is kept from one scrape to the next.
+#[derive(Default)]
+struct State {
+    meter: Option<Box<dyn Meter>>,
+    totals: Totals,
+}
+
+/// What the kernel counts.
+#[derive(Default)]
+struct Reading {
+    set_sizes: Vec<(plan::SetId, u32)>,
+    traffic: Vec<(VirtualServerKey, Traffic)>,
+}
+
+// === impl Scraper ===
+
+impl Scraper {
+    pub(crate) fn new(
+        metrics: Metrics,
+        health: Arc<ProxyHealth>,
+        recorder: Option<Recorder>,
+        open: OpenMeter,
+        inquiries: mpsc::Sender<Inquiry>,
+        most_services: usize,
+    ) -> Self {
+        Scraper { metrics, health, recorder, open, inquiries, most_services, state: Mutex::default() }
+    }
+
+    /// All values in Prometheus' text format. What the kernel does not tell is left out.
+    ///
+    /// # Errors
+    /// If a value cannot be written as text.
+    pub(super) async fn text(&self) -> prometheus::Result<String> {
+        if let Some(recorder) = &self.recorder {
+            self.metrics.set_dropped_events(recorder.dropped());
+        }
+        let mut families = self.read_kernel().await;
+        families.extend(self.metrics.registry.gather());
+        families.extend(process::families());
+        let synced = if self.health.is_synced() { 1.0 } else { 0.0 };
+        families.push(catalogue::SYNCED.family([([], synced)]));
+        let age = self.health.oldest_pending().unwrap_or_default();
+        families.push(catalogue::OLDEST_CHANGE.family([([], age.as_secs_f64())]));
+        text(families)
+    }
+
+    async fn read_kernel(&self) -> Vec<MetricFamily> {
+        let mut state = self.state.lock().await;
+        let state = &mut *state;
+        let with_traffic = self.most_services > 0;
+        let read = self.with_meter(state, move |meter| {
+            let traffic = if with_traffic { meter.traffic()? } else { Vec::new() };
+            Ok(Reading { set_sizes: meter.set_sizes()?, traffic })
+        });
+        let Some(Reading { set_sizes, traffic }) = read.await else { return Vec::new() };
+        let size = |(set, entries): (plan::SetId, u32)| {
+            ([set.family.to_string(), set.to_string()], f64::from(entries))
+        };
+        let mut families = vec![catalogue::SET_ENTRIES.family(set_sizes.into_iter().map(size))];
+        if with_traffic {
+            families.extend(self.read_traffic(state, traffic).await.unwrap_or_default());
+        }
+        families
+    }
+
+    /// None if the loop does not answer in time.
+    async fn read_traffic(
+        &self,
+        state: &mut State,
+        counted: Vec<(VirtualServerKey, Traffic)>,
+    ) -> Option<Vec<MetricFamily>> {
+        let mut owners = Vec::with_capacity(counted.len());
+        for some in counted.chunks(MOST_ASKED) {
+            let of = some.iter().map(|(server, _)| *server).collect();
+            let (answer, answered) = oneshot::channel();
+            let asked = async {
+                self.inquiries.send(Inquiry::Owners(Owners { of, answer })).await.ok()?;
+                answered.await.ok()
+            };
+            owners.extend(tokio::time::timeout(LONGEST_WAIT, asked).await.ok()??);
+        }
+        let left_out = state.totals.take(traffic::by_service(counted, owners), self.most_services);
+        let used = state.totals.used_servers();
+        let active = self.with_meter(state, move |meter| {
+            let mut active = Vec::with_capacity(used.len());
+            for (service, servers) in used {
+                let mut connections = 0;
+                for server in servers {
+                    connections += meter.active_connections(&server)?;
+                }
+                active.push((traffic::labels(&service), number(connections)));
+            }
+            Ok(active)
+        });
+        let active = active.await.unwrap_or_default();
+        let mut families = state.totals.families();
+        families.push(catalogue::SERVICE_ACTIVE.family(active));
+        families.push(catalogue::SERVICES_LEFT_OUT.family([([], number(left_out))]));
+        Some(families)
+    }
+
+    /// What `read` gives, on a thread that may block. After a failure the kernel is opened anew.
+    async fn with_meter<T: Send + 'static>(
+        &self,
+        state: &mut State,
+        read: impl FnOnce(&mut dyn Meter) -> Result<T, Error> + Send + 'static,
+    ) -> Option<T> {
+        let (meter, open) = (state.meter.take(), self.open);
+        let task = tokio::task::spawn_blocking(move || {
+            let mut meter = meter.map_or_else(open, Ok)?;
+            read(&mut *meter).map(|read| (meter, read))
+        });
+        match task.await {
+            Ok(Ok((meter, read))) => {
+                state.meter = Some(meter);
+                Some(read)
+            }
+            Ok(Err(error)) => {
+                debug!(%error, "the kernel's counters cannot be read");
+                None
+            }
+            Err(error) => {
+                debug!(%error, "the kernel's counters were not read");
+                None
+            }
+        }
+    }
+}
+
+/// Families in the order of their names, as text.
+pub(super) fn text(mut families: Vec<MetricFamily>) -> prometheus::Result<String> {
+    families.retain(|family| !family.get_metric().is_empty());
+    families.sort_by(|one, other| one.name().cmp(other.name()));
+    TextEncoder::new().encode_to_string(&families)
+}
