@@ -51,6 +51,7 @@ pub(crate) fn check(
     checker.mode(&mut document, warnings);
     checker.what_has_no_effect(&document);
     checker.logging(&document);
+    document.forget_other_modes();
     let configuration = checker.configuration(document, master);
     if checker.errors.is_empty() { Ok(configuration) } else { Err(checker.errors) }
 }
@@ -78,7 +79,6 @@ impl Checker {
             healthz_address: self.optional("healthzBindAddress", &one.healthz_bind_address),
             metrics_address: self.optional("metricsBindAddress", &one.metrics_bind_address),
             bind_address_hard_fail: one.bind_address_hard_fail,
-            enable_profiling: one.enable_profiling,
             sync_period,
             min_sync_period,
             scheduler: one.ipvs.scheduler.clone(),

@@ -26,8 +26,6 @@ pub struct Configuration {
     pub metrics_address: Option<SocketAddr>,
     /// `bindAddressHardFail`: end if one of the two cannot be had.
     pub bind_address_hard_fail: bool,
-    /// `enableProfiling`
-    pub enable_profiling: bool,
     /// `ipvs.syncPeriod`: between two comparisons of the whole kernel state; more than 0, at most a year.
     pub sync_period: Duration,
     /// `ipvs.minSyncPeriod`: the least between two changes of the kernel; at most the former.

@@ -175,19 +175,21 @@ impl KubeProxyConfiguration {
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// As kube-proxy writes a file: sorted, only the periods of the mode in force, and of our own section only what
-    /// differs from the defaults.
-    pub fn to_yaml(&self) -> String {
-        let mut document = self.clone();
+    /// Leaves the periods of other modes out, as kube-proxy 1.36 does once it knows its mode.
+    pub(crate) fn forget_other_modes(&mut self) {
         for period in [
-            &mut document.iptables.sync_period,
-            &mut document.iptables.min_sync_period,
-            &mut document.nftables.sync_period,
-            &mut document.nftables.min_sync_period,
+            &mut self.iptables.sync_period,
+            &mut self.iptables.min_sync_period,
+            &mut self.nftables.sync_period,
+            &mut self.nftables.min_sync_period,
         ] {
             *period = GoDuration::default();
         }
-        let mut json = document.to_json();
+    }
+
+    /// As kube-proxy writes a file: sorted, and of our own section only what differs from the defaults.
+    pub fn to_yaml(&self) -> String {
+        let mut json = self.to_json();
         let defaults = serde_json::to_value(KubeIpvs::default()).unwrap_or_default();
         if let Some(fields) = json.as_object_mut()
             && let Some(own) = fields.get_mut(OWN_SECTION).and_then(Value::as_object_mut)

@@ -223,3 +223,21 @@ fn the_flush_frequency_may_be_a_number() {
         "#]],
     );
 }
+
+/// Whatever a file holds, it is read or refused.
+#[test]
+fn no_damage_to_a_file_is_fatal() {
+    let file = KubeProxyConfiguration::default().complete().to_yaml();
+    let (mut read, mut refused) = (0, 0);
+    for (at, _) in file.char_indices() {
+        for damage in ["", ":", "\n", "["] {
+            let (head, tail) = file.split_at(at);
+            let tail: String = tail.chars().skip(1).collect();
+            match decode(&format!("{head}{damage}{tail}"), &mut Vec::new()) {
+                Ok(_) => read += 1,
+                Err(mistake) => refused += usize::from(!mistake.reason.is_empty()),
+            }
+        }
+    }
+    assert!(read > 1000 && refused > 1000, "{read} were read, {refused} refused with a reason");
+}

@@ -273,12 +273,6 @@ const SERVING: &[Setting] = &[
         Kind::Bool,
         "End if the address for health checks or metrics cannot be had, instead of trying again",
     ),
-    both(
-        "profiling",
-        "enableProfiling",
-        Kind::Bool,
-        "Let the verbosity be changed by PUT /debug/flags/v on the metrics address",
-    ),
     flag(
         "healthz-port",
         Kind::Integer,
@@ -340,6 +334,8 @@ const WITHOUT_EFFECT: &[Setting] = &[
         "Serve node ports on 127.0.0.1 in mode iptables",
     )
     .without_effect(OTHER_MODES),
+    both("profiling", "enableProfiling", Kind::Bool, "Serve /debug/pprof and /debug/flags/v")
+        .without_effect("they are tools for programs in Go"),
     both(
         "iptables-sync-period",
         "iptables.syncPeriod",
