@@ -92,6 +92,25 @@ pub(crate) fn primary_family(configuration: &Configuration, families: &BTreeSet<
     }
 }
 
+/// Sees to it that the node's own address is of a family that it serves.
+///
+/// # Errors
+/// If `bindAddress` is of another family.
+pub(crate) fn check_bind_address(
+    configuration: &Configuration,
+    families: &BTreeSet<Family>,
+) -> anyhow::Result<()> {
+    let address = configuration.bind_address;
+    let family = Family::of(&address);
+    if !address.is_unspecified() && !families.contains(&family) {
+        bail!(
+            "bindAddress (--bind-address) {address} makes {family} the node's first family, which cannot be served here \
+             for the reason in the line before; put that right, or leave bindAddress out"
+        );
+    }
+    Ok(())
+}
+
 /// The name of this node: what was given, else the host name; both in lower case without white space.
 ///
 /// # Errors

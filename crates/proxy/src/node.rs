@@ -92,17 +92,18 @@ impl Identity {
     }
 }
 
+/// `node-a` as a command line describes it.
+#[cfg(test)]
+pub(crate) fn identity(arguments: &[&str]) -> Identity {
+    let program = ["kube-ipvs", "--proxy-mode=ipvs"];
+    let words = program.into_iter().chain(arguments.iter().copied()).map(Into::into);
+    let flags = crate::flags::Cli::read(words).unwrap().run.configuration;
+    Identity::new("node-a", &config::load(&flags.settings, None, &mut Vec::new()).unwrap())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn identity(arguments: &[&str]) -> Identity {
-        let flags = crate::flags::Cli::read(
-            ["kube-ipvs", "--proxy-mode=ipvs"].into_iter().chain(arguments.iter().copied()).map(Into::into),
-        );
-        let flags = flags.unwrap().run.configuration;
-        Identity::new("node-1", &config::load(&flags.settings, None, &mut Vec::new()).unwrap())
-    }
 
     fn node(name: &str, addresses: &[&str], pod_cidrs: &[&str]) -> Node {
         Node {
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_bind_address_is_the_nodes_own_and_goes_first() {
-        let both = || node("node-1", &["192.0.2.1", "2001:db8::1"], &[]);
+        let both = || node("node-a", &["192.0.2.1", "2001:db8::1"], &[]);
         check_addresses(&[], both(), &["192.0.2.1", "2001:db8::1"]);
         check_addresses(&["--bind-address=0.0.0.0"], both(), &["192.0.2.1", "2001:db8::1"]);
         check_addresses(
@@ -131,19 +132,19 @@ mod tests {
             &["2001:db8::9", "192.0.2.1", "2001:db8::1"],
         );
         check_addresses(&["--bind-address=2001:db8::1"], both(), &["2001:db8::1", "192.0.2.1"]);
-        check_addresses(&["--bind-address=192.0.2.9"], node("node-2", &["192.0.2.2"], &[]), &["192.0.2.2"]);
+        check_addresses(&["--bind-address=192.0.2.9"], node("node-b", &["192.0.2.2"], &[]), &["192.0.2.2"]);
     }
 
     #[test]
     fn configured_addresses_count_for_a_node_without_any() {
         let flag = ["--node-address=192.0.2.7"];
-        check_addresses(&flag, node("node-1", &[], &[]), &["192.0.2.7"]);
-        check_addresses(&flag, node("node-1", &["192.0.2.1"], &[]), &["192.0.2.1"]);
+        check_addresses(&flag, node("node-a", &[], &[]), &["192.0.2.7"]);
+        check_addresses(&flag, node("node-a", &["192.0.2.1"], &[]), &["192.0.2.1"]);
     }
 
     #[test]
     fn pods_are_told_by_the_first_network_of_each_family() {
-        let told = node("node-1", &[], &["10.244.1.0/24", "10.244.9.0/24", "fd00:244:0:1::/64"]);
+        let told = node("node-a", &[], &["10.244.1.0/24", "10.244.9.0/24", "fd00:244:0:1::/64"]);
         assert_eq!(identity(&[]).local_detector(Some(&told)), None);
         let follows = identity(&["--detect-local-mode=NodeCIDR"]);
         let cidr = |text: &str| Some(LocalDetector::Cidr(text.parse().unwrap()));
@@ -154,8 +155,8 @@ mod tests {
 
     #[test]
     fn what_decides_the_plan_is_waited_for() {
-        let bare = node("node-1", &[], &[]);
-        let full = node("node-1", &["192.0.2.1"], &["10.244.1.0/24"]);
+        let bare = node("node-a", &[], &[]);
+        let full = node("node-a", &["192.0.2.1"], &["10.244.1.0/24"]);
         for (arguments, expected) in [
             (vec![], None),
             (vec!["--detect-local-mode=NodeCIDR"], Some("podCIDRs")),

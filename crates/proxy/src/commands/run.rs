@@ -48,6 +48,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     init::prepare(&configuration)?;
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
     let families = families()?;
+    config::check_bind_address(&configuration, &families)?;
     for warning in ::config::families::check(
         &configuration,
         &families,

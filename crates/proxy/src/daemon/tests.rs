@@ -1,6 +1,7 @@
 mod cost;
 mod health;
 mod leftovers;
+mod node;
 mod outside;
 mod reconfiguration;
 

@@ -1,0 +1,60 @@
+//! What follows from this node's own object.
+
+use model::Node;
+
+use crate::node::identity;
+
+use super::*;
+
+fn node(pod_cidr: Option<&str>) -> Change {
+    let pod_cidrs = pod_cidr.iter().map(|network| network.parse().unwrap()).collect();
+    Change::NodeApplied(Node { pod_cidrs, ..Node::named("node-a") })
+}
+
+impl Bench {
+    /// The rule that tells pods from everything else, in what `iptables-save` prints.
+    fn has_rule_about(&self, network: &str) -> bool {
+        let rules = self.kernel.with(|kernel| kernel.saved_rules(Family::V4)).unwrap();
+        rules.contains(&format!("-A KUBE-SERVICES ! -s {network} "))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_told_by_the_nodes_networks_which_are_waited_for_and_followed() {
+    let known = |daemon: Daemon<Shared>| daemon.known_as(identity(&["--detect-local-mode=NodeCIDR"]));
+    let bench = Bench::start_as(FakeKernel::new(), known);
+    bench.tell([service("web", "10.96.0.1", None), node(None)]).await;
+    bench.tell(synced()).await;
+    assert_eq!(bench.virtual_servers(), "");
+
+    bench.tell([node(Some("10.244.1.0/24"))]).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+    assert!(bench.has_rule_about("10.244.1.0/24"));
+
+    bench.tell([node(Some("10.244.7.0/24"))]).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert!(bench.has_rule_about("10.244.7.0/24"));
+    assert!(!bench.has_rule_about("10.244.1.0/24"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn networks_that_never_come_hold_nothing_up_for_ever() {
+    let known = |daemon: Daemon<Shared>| daemon.known_as(identity(&["--detect-local-mode=NodeCIDR"]));
+    let bench = Bench::start_as(FakeKernel::new(), known);
+    bench.tell([service("web", "10.96.0.1", None)]).await;
+    bench.tell(synced()).await;
+    tokio::time::sleep(Duration::from_secs(299)).await;
+    assert_eq!(bench.virtual_servers(), "");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_such_a_mode_nothing_is_waited_for() {
+    let bench = Bench::start_as(FakeKernel::new(), |daemon| daemon.known_as(identity(&[])));
+    bench.tell([service("web", "10.96.0.1", None)]).await;
+    bench.tell(synced()).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+    bench.tell([node(Some("10.244.1.0/24"))]).await;
+    assert!(!bench.has_rule_about("10.244.1.0/24"));
+}
