@@ -1,44 +1,26 @@
 //! From what was written to what it means. All mistakes are found in one go, each with its field or flag.
 
 mod addresses;
-
-use std::fmt::Display;
-use std::time::Duration;
+mod checker;
 
 use ipnet::IpNet;
 use model::{Family, PerFamily};
 
 use self::addresses::Parsed as _;
+use self::checker::Checker;
+pub(crate) use self::checker::Naming;
 use crate::configuration::{
     ApiServer, Conntrack, LocalMode, LocalTrafficPolicy, LogFormat, NodePortAddresses, Own,
 };
-use crate::document::{CLUSTER_CIDR, GoDuration, KubeProxyConfiguration};
+use crate::document::{CLUSTER_CIDR, KubeProxyConfiguration};
 use crate::error::Invalid;
-use crate::{Configuration, Setting, feature_gates};
+use crate::{Configuration, feature_gates};
 
 /// The only mode that there is here.
 const IPVS: &str = "ipvs";
 
-/// A longer period means nothing, and could not be added to a point in time.
-const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
 /// The only version of which metrics can be hidden.
 const PREVIOUS_VERSION: &str = "1.35";
-
-/// By which names the operator knows settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
-    /// By the flag, where there is one.
-    Flags,
-    /// By the field of the file.
-    Fields,
-}
-
-/// Collects mistakes.
-struct Checker {
-    naming: Naming,
-    errors: Vec<Invalid>,
-}
 
 /// Checks a document, whose mode is filled in if it is not set.
 pub(crate) fn check(
@@ -304,82 +286,6 @@ impl Checker {
             node_addresses: self.list("kubeIpvs.nodeAddresses", &own.node_addresses),
             max_bound_addresses: number(own.max_bound_addresses),
             max_service_metrics: number(own.max_service_metrics),
-        }
-    }
-
-    fn list<T: addresses::Parsed>(&mut self, field: &str, texts: &[String]) -> Vec<T> {
-        let parse = |(index, text): (usize, &String)| {
-            let value = T::parsed(text);
-            if value.is_none() {
-                self.wrong(&format!("{field}[{index}]"), format!("{text:?}"), T::WANTED);
-            }
-            value
-        };
-        texts.iter().enumerate().filter_map(parse).collect()
-    }
-
-    fn optional<T: addresses::Parsed>(&mut self, field: &str, text: &str) -> Option<T> {
-        (!text.is_empty()).then(|| self.parse(field, text))
-    }
-
-    fn parse<T: addresses::Parsed>(&mut self, field: &str, text: &str) -> T {
-        T::parsed(text).unwrap_or_else(|| {
-            self.wrong(field, format!("{text:?}"), T::WANTED);
-            T::STAND_IN
-        })
-    }
-
-    fn not_empty(&mut self, field: &str, text: &str) -> String {
-        if text.is_empty() {
-            let mode = self.name("detectLocalMode");
-            self.wrong(field, "empty", format!("must be set, since {mode} asks for it"));
-        }
-        text.to_owned()
-    }
-
-    fn duration(&mut self, field: &str, duration: GoDuration) -> Duration {
-        Duration::try_from(duration.0).unwrap_or_else(|_| {
-            self.wrong(field, duration, "must not be negative");
-            Duration::ZERO
-        })
-    }
-
-    fn period(&mut self, field: &str, period: GoDuration) -> Duration {
-        let duration = self.duration(field, period);
-        if period.is_zero() {
-            self.wrong(field, period, "must be longer than 0s");
-        }
-        if duration > LONGEST_PERIOD {
-            self.wrong(field, period, "must not be longer than a year");
-        }
-        duration
-    }
-
-    fn count(&mut self, field: &str, number: i32) -> u32 {
-        u32::try_from(number).unwrap_or_else(|_| {
-            self.wrong(field, number, "must not be negative");
-            0
-        })
-    }
-
-    fn within(&mut self, field: &str, number: i32, least: i32, most: i32) -> i32 {
-        if !(least..=most).contains(&number) {
-            self.wrong(field, number, format!("must be from {least} to {most}"));
-        }
-        number
-    }
-
-    /// Notes a mistake: what was found, and what would be right.
-    fn wrong(&mut self, field: &str, found: impl Display, wanted: impl Display) {
-        self.errors.push(Invalid { subject: self.name(field), reason: format!("{found}: {wanted}") });
-    }
-
-    /// How the operator calls a field.
-    fn name(&self, field: &str) -> String {
-        let flag = Setting::of_field(field).and_then(|setting| setting.flag);
-        match (self.naming, flag) {
-            (Naming::Flags, Some(flag)) => format!("--{flag}"),
-            _ => field.to_owned(),
         }
     }
 }

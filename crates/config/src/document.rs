@@ -10,6 +10,7 @@ mod values;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use model::address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -117,7 +118,7 @@ impl KubeProxyConfiguration {
         let defaults = KubeProxyConfiguration::default();
         fill(&mut self.bind_address, "0.0.0.0");
         fill(&mut self.detect_local_mode, CLUSTER_CIDR);
-        let v4 = self.bind_address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_ipv4());
+        let v4 = address::parse_ip(&self.bind_address).is_some_and(|address| address.is_ipv4());
         let (everywhere, here) = if v4 { ("0.0.0.0", "127.0.0.1") } else { ("[::]", "[::1]") };
         self.healthz_bind_address = with_port(if_empty(&self.healthz_bind_address, everywhere), HEALTHZ_PORT);
         self.metrics_bind_address = with_port(if_empty(&self.metrics_bind_address, here), METRICS_PORT);
@@ -215,10 +216,10 @@ fn if_empty<'a>(text: &'a str, default: &'a str) -> &'a str {
 
 /// Adds a port to a bare address; anything else is left for the check.
 fn with_port(address: &str, port: impl std::fmt::Display) -> String {
-    match address.trim_matches(['[', ']']).parse() {
-        Ok(IpAddr::V4(v4)) => format!("{v4}:{port}"),
-        Ok(IpAddr::V6(v6)) => format!("[{v6}]:{port}"),
-        Err(_) => address.to_owned(),
+    match address::parse_ip(address.trim_matches(['[', ']'])) {
+        Some(IpAddr::V4(v4)) => format!("{v4}:{port}"),
+        Some(IpAddr::V6(v6)) => format!("[{v6}]:{port}"),
+        None => address.to_owned(),
     }
 }
 

@@ -1,6 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::document::GoDuration;
 
 fn check_document(change: impl FnOnce(&mut KubeProxyConfiguration), naming: Naming, expected: Expect) {
     let mut document = KubeProxyConfiguration::default().complete();
