@@ -51,6 +51,8 @@ pub struct FakeKernel {
     pub read_only_sysctls: bool,
     /// The IPVS timeouts.
     pub timeouts: [u32; 3],
+    /// A word of rules and how this kernel's `iptables-save` puts it.
+    pub other_word: Option<(&'static str, &'static str)>,
     /// How often rules were written.
     pub restores: u32,
     /// The families of which nftables has a table of kube-proxy's.
@@ -231,6 +233,10 @@ impl Kernel for FakeKernel {
 
     fn rules_reader(&self, family: Family) -> RulesReader {
         let saved = self.rules.get(family).to_string();
+        let saved = match self.other_word {
+            Some((word, other)) => saved.replace(word, other),
+            None => saved,
+        };
         Box::new(|| Ok(saved))
     }
 

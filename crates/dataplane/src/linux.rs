@@ -18,6 +18,7 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use model::{Family, PerFamily};
@@ -50,6 +51,8 @@ pub struct Linux {
     ipset: Ipset,
     interface: Interface,
     conntrack: Conntrack,
+    /// What answers the next question about rules.
+    known_rules: Mutex<PerFamily<Option<String>>>,
 }
 
 /// The part of the kernel that an operation is sent to.
@@ -72,7 +75,7 @@ impl Linux {
         let ipset = usability::open_ipset()?;
         let interface = Interface::open(DEFAULT_MAX_BOUND_ADDRESSES)?;
         let conntrack = Conntrack::open().map_err(Error::netlink("opening conntrack"))?;
-        Ok(Linux { ipvs, ipset, interface, conntrack })
+        Ok(Linux { ipvs, ipset, interface, conntrack, known_rules: Mutex::default() })
     }
 
     /// Binds at most so many IPv4 addresses to `kube-ipvs0`, and makes the others local by routes; by default
@@ -80,6 +83,13 @@ impl Linux {
     #[must_use]
     pub fn binding_at_most(mut self, addresses: usize) -> Self {
         self.interface.bind_at_most(addresses);
+        self
+    }
+
+    /// Takes rules that were read a moment ago for the answer to the first question about them.
+    #[must_use]
+    pub fn knowing_rules(mut self, saved: PerFamily<Option<String>>) -> Self {
+        self.known_rules = Mutex::new(saved);
         self
     }
 
@@ -172,7 +182,11 @@ impl Kernel for Linux {
     }
 
     fn rules_reader(&self, family: Family) -> RulesReader {
-        Box::new(move || programs::save(family))
+        let mut known = self.known_rules.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get_mut(family).take() {
+            Some(saved) => Box::new(|| Ok(saved)),
+            None => Box::new(move || programs::save(family)),
+        }
     }
 
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {
@@ -226,8 +240,9 @@ impl Kernel for Linux {
     }
 }
 
-/// Which families this node can serve: those whose rules can be read, and whose addresses the kernel has.
-pub fn supported_families() -> PerFamily<Result<(), Error>> {
+/// The rules of the families that this node can serve: those whose rules can be read, and whose addresses the kernel
+/// has.
+pub fn supported_families() -> PerFamily<Result<String, Error>> {
     let v6 = || {
         if !has_ipv6() {
             return Err(Error::NoIpv6 { reason: "this kernel has none" });
@@ -235,12 +250,12 @@ pub fn supported_families() -> PerFamily<Result<(), Error>> {
         if is_disabled("net/ipv6/conf/all/disable_ipv6") {
             return Err(Error::NoIpv6 { reason: "the sysctl net.ipv6.conf.all.disable_ipv6 is 1" });
         }
-        programs::save(Family::V6).map(drop)
+        programs::save(Family::V6)
     };
     // At the same time: this is a good part of what a start takes.
     thread::scope(|scope| {
         let v6 = scope.spawn(v6);
-        let v4 = programs::save(Family::V4).map(drop);
+        let v4 = programs::save(Family::V4);
         PerFamily { v4, v6: v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) }
     })
 }

@@ -35,7 +35,8 @@ impl Rules {
     }
 
     /// The same if there are no rules in chains named like ours, or if they are as they should be; none if there
-    /// are others.
+    /// are others. What was written is not read again before the next audit, since each run of a program is a good
+    /// part of what a start takes.
     pub(super) fn write_where_none_are(
         &mut self,
         kernel: &mut impl Kernel,
@@ -43,8 +44,14 @@ impl Rules {
     ) -> Result<Option<Vec<Repaired>>, Error> {
         let saved = kernel.saved_rules(wanted.family)?;
         self.note_other_mode(wanted, &saved);
-        let has_others = !own_lines(&saved).is_empty() && repair(wanted, &saved).is_some();
-        if has_others { Ok(None) } else { self.mend(kernel, wanted, &saved).map(Some) }
+        match repair(wanted, &saved) {
+            None => Ok(Some(Vec::new())),
+            Some(_) if !own_lines(&saved).is_empty() => Ok(None),
+            Some(needed) => {
+                kernel.restore_rules(wanted.family, &needed.input)?;
+                Ok(Some(repaired(wanted.family, needed)))
+            }
+        }
     }
 
     /// Whether kube-proxy in another mode has rules, which serve traffic without virtual servers; none if that is not
@@ -75,9 +82,11 @@ impl Rules {
         }
         kernel.restore_rules(family, &needed.input)?;
         let written = kernel.saved_rules(family)?;
-        *self.own_words.get_mut(family) = repair(wanted, &written).map(|_| own_lines(&written));
-        let findings = named(family, needed).into_iter();
-        Ok(findings.map(|finding| Repaired::new(Foundation::Rules, finding)).collect())
+        let words = own_lines(&written);
+        // They were ours already, in other words.
+        let nothing_changed = words == own_lines(saved);
+        *self.own_words.get_mut(family) = repair(wanted, &written).map(|_| words);
+        Ok(if nothing_changed { Vec::new() } else { repaired(family, needed) })
     }
 }
 
@@ -89,6 +98,10 @@ pub(super) fn findings(
 ) -> Result<Vec<String>, Error> {
     let saved = kernel.saved_rules(family)?;
     Ok(repair(&ruleset(family, options), &saved).map_or_else(Vec::new, |needed| named(family, needed)))
+}
+
+fn repaired(family: Family, repair: Repair) -> Vec<Repaired> {
+    named(family, repair).into_iter().map(|finding| Repaired::new(Foundation::Rules, finding)).collect()
 }
 
 fn named(family: Family, repair: Repair) -> Vec<String> {

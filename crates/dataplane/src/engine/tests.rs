@@ -57,7 +57,7 @@ fn config(scheduler: Scheduler) -> VirtualServerConfig {
     VirtualServerConfig { scheduler: Some(scheduler), scheduler_flags: 0, persistence: None, unusual: false }
 }
 
-fn dataplane() -> Dataplane<FakeKernel> {
+pub(super) fn dataplane() -> Dataplane<FakeKernel> {
     let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
     Dataplane::new(FakeKernel::new(), settings)
 }

@@ -21,7 +21,7 @@ pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
     let configuration = super::configuration(&flags.configuration)?;
     let mut kernel = Linux::open()?;
-    let mut options = wanted_options(&configuration, families()?)?;
+    let mut options = wanted_options(&configuration, families()?.0)?;
     if flags.host_address.is_empty() {
         options.host_addresses = kernel.host_addresses()?;
     }

@@ -27,7 +27,7 @@ pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
 /// iptables, and settings of the kernel.
 pub(crate) fn init_only(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     prepare(configuration)?;
-    let options = wanted_options(configuration, families()?)?;
+    let options = wanted_options(configuration, families()?.0)?;
     let mut kernel = Linux::open()?;
     for family in options.families.iter().copied() {
         // In the older implementation of iptables this loads the modules of the tables.

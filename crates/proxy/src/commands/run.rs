@@ -9,7 +9,7 @@ use ::config::configuration::{LocalMode, LogFormat};
 use anyhow::{Context as _, bail};
 use dataplane::linux::{self, IptablesVariant, Linux, Watch};
 use dataplane::{Dataplane, Sighting};
-use model::{Change, Cluster, Family};
+use model::{Change, Cluster, Family, PerFamily};
 use plan::{LocalPolicy, Options, Planner};
 use sources::Changes;
 use tokio::signal::unix::{SignalKind, signal};
@@ -47,7 +47,8 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let periods = config::periods(&configuration);
     init::prepare(&configuration)?;
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
-    let families = families()?;
+    let (families, rules) = families()?;
+    let kernel = kernel.knowing_rules(rules);
     config::check_bind_address(&configuration, &families)?;
     for warning in ::config::families::check(
         &configuration,
@@ -142,17 +143,21 @@ fn follow_configuration(
     Ok((in_force, reconfigurations, restarts))
 }
 
-/// The families that this node can serve.
+/// The families that this node can serve, and the rules that it has for them.
 ///
 /// # Errors
 /// If it can serve none.
-pub(crate) fn families() -> anyhow::Result<BTreeSet<Family>> {
-    let supported = linux::supported_families();
+pub(crate) fn families() -> anyhow::Result<(BTreeSet<Family>, PerFamily<Option<String>>)> {
+    let mut supported = linux::supported_families();
+    let mut rules = PerFamily::default();
     let mut families = BTreeSet::new();
     let mut reasons = Vec::new();
     for family in Family::ALL {
-        match supported.get(family) {
-            Ok(()) => drop(families.insert(family)),
+        match supported.get_mut(family) {
+            Ok(saved) => {
+                families.insert(family);
+                *rules.get_mut(family) = Some(std::mem::take(saved));
+            }
             Err(error) => reasons.push(format!("{family}: {error}")),
         }
     }
@@ -162,7 +167,7 @@ pub(crate) fn families() -> anyhow::Result<BTreeSet<Family>> {
     for reason in reasons {
         warn!(reason, "an address family is not served");
     }
-    Ok(families)
+    Ok((families, rules))
 }
 
 /// The planning options for this machine.

@@ -146,6 +146,23 @@ fn rules_that_somebody_changed_are_written_again() {
     assert_eq!(dataplane.kernel().restores, 2);
 }
 
+/// What was prepared is first read by an audit, which learns how the rules are worded there.
+#[test]
+fn rules_in_other_words_are_no_difference() {
+    let mut dataplane = super::super::tests::dataplane();
+    dataplane.kernel_mut().other_word = Some(("-j RETURN", "--jump RETURN"));
+    dataplane.prepare(&options(), Instant::now());
+    let desired = State::default();
+    let urgent = State::default();
+    let target = Target { desired: &desired, urgent: &urgent, options: &options() };
+    assert!(dataplane.reconcile(target, Instant::now()).is_complete());
+    assert_eq!(dataplane.kernel().restores, 1);
+    for _ in 0..2 {
+        assert!(audit(&mut dataplane, &desired).repaired.is_empty());
+        assert_eq!(dataplane.kernel().restores, 2);
+    }
+}
+
 proptest! {
     /// From whatever a predecessor left and whatever was broken by hand, one audit leads to the plan.
     #[test]
