@@ -39,6 +39,15 @@ pub(crate) struct Outlets {
     began: Option<Instant>,
 }
 
+/// What a change was about, when the change itself has been taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum News {
+    Service,
+    /// An EndpointSlice, with the time of the event that it tells of.
+    Slice(Option<Trigger>),
+    Other,
+}
+
 /// Something that a Service asks for and does not get, which its owner should hear of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Complaint {
@@ -68,24 +77,27 @@ impl Outlets {
         }
     }
 
-    /// Hears of a change before it is taken in. Gives what is to be measured if the kernel has to be changed for it.
-    pub(super) fn hear(&self, change: &Change, cluster: &Cluster) -> Option<Trigger> {
+    /// Hears of a change before it is taken in. Gives what is to be measured if it has to be planned with.
+    pub(super) fn hear(&self, change: &Change, cluster: &Cluster) -> News {
         match change {
-            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => self.metrics.sync.service_changed(),
-            Change::SliceRemoved(_) => self.metrics.sync.slice_changed(),
-            Change::SliceApplied(slice) => {
-                self.metrics.sync.slice_changed();
-                return Trigger::of(slice);
-            }
+            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => self.metrics.sync.service_told(),
+            Change::SliceApplied(_) | Change::SliceRemoved(_) => self.metrics.sync.slice_told(),
             Change::NodeApplied(node) if node.name == *cluster.node_name() => self.health.set_node(node),
             Change::NodeApplied(_) | Change::NodeRemoved(_) | Change::Synced(_) | Change::Problem(_) => {}
         }
-        None
+        News::of(change)
     }
 
-    /// The kernel has to be changed because of this.
-    pub(super) fn expect(&mut self, trigger: Option<Trigger>) {
-        self.triggers.add(trigger);
+    /// Something has to be planned again because of this.
+    pub(super) fn expect(&mut self, news: News) {
+        match news {
+            News::Service => self.metrics.sync.service_pending(),
+            News::Slice(trigger) => {
+                self.metrics.sync.slice_pending();
+                self.triggers.add(trigger);
+            }
+            News::Other => {}
+        }
     }
 
     /// The kernel has to be changed.
@@ -202,6 +214,21 @@ impl Outlets {
     pub(super) fn listen(&self, cluster: &Cluster, options: &Options) {
         let [v4, v6] = Family::ALL.map(|family| listen_on(family, cluster, options));
         self.health_checks.listen_on(PerFamily { v4, v6 });
+    }
+}
+
+// === impl News ===
+
+impl News {
+    fn of(change: &Change) -> Self {
+        match change {
+            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => News::Service,
+            Change::SliceApplied(slice) => News::Slice(Trigger::of(slice)),
+            Change::SliceRemoved(_) => News::Slice(None),
+            Change::NodeApplied(_) | Change::NodeRemoved(_) | Change::Synced(_) | Change::Problem(_) => {
+                News::Other
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod leftovers;
 mod node;
 mod outside;
 mod reconfiguration;
+mod reports;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

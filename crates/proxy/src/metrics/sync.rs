@@ -76,13 +76,23 @@ impl SyncMetrics {
     }
 
     /// A Service was told of.
-    pub(crate) fn service_changed(&self) {
-        self.services.add();
+    pub(crate) fn service_told(&self) {
+        self.services.total.inc();
     }
 
     /// An EndpointSlice was told of.
-    pub(crate) fn slice_changed(&self) {
-        self.slices.add();
+    pub(crate) fn slice_told(&self) {
+        self.slices.total.inc();
+    }
+
+    /// The kernel may have to be changed for a Service.
+    pub(crate) fn service_pending(&self) {
+        self.services.pending.inc();
+    }
+
+    /// The kernel may have to be changed for an EndpointSlice.
+    pub(crate) fn slice_pending(&self) {
+        self.slices.pending.inc();
     }
 
     /// The kernel has to be changed.
@@ -139,14 +149,5 @@ fn stamp(gauges: &GaugeVec, families: &BTreeSet<Family>) {
         if let Ok(gauge) = gauges.get_metric_with_label_values(&[&family.to_string()]) {
             gauge.set(now.as_secs_f64());
         }
-    }
-}
-
-// === impl Changes ===
-
-impl Changes {
-    fn add(&self) {
-        self.pending.inc();
-        self.total.inc();
     }
 }

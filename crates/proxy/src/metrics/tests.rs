@@ -79,9 +79,11 @@ fn eventful() -> Metrics {
     let metrics = Metrics::new().unwrap();
     let families = BTreeSet::from([Family::V4]);
     let Metrics { sync, kernel, requests, .. } = &metrics;
-    sync.service_changed();
-    sync.slice_changed();
-    sync.slice_changed();
+    sync.service_told();
+    sync.service_pending();
+    sync.slice_told();
+    sync.slice_told();
+    sync.slice_pending();
     sync.queued(&families);
     sync.ended(Duration::from_millis(3), &families);
     sync.programmed(Family::V6, Duration::from_millis(700));
@@ -231,7 +233,7 @@ async fn what_happened_is_shown() {
         kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 1
         kubeproxy_sync_proxy_rules_duration_seconds_sum{ip_family="IPv6"} 0
         kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv6"} 0
-        kubeproxy_sync_proxy_rules_endpoint_changes_pending 2
+        kubeproxy_sync_proxy_rules_endpoint_changes_pending 1
         kubeproxy_sync_proxy_rules_endpoint_changes_total 2
         kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0
         kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1

@@ -1,0 +1,105 @@
+//! What the loop tells of its work, in metrics and to whom asks.
+
+use std::num::NonZeroI64;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use expect_test::{Expect, expect};
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::inquiry::{Inquiry, Owners};
+
+/// The values of these metrics, without the prefix of their names.
+fn check(bench: &Bench, names: &[&str], expected: Expect) {
+    let text = bench.metrics.text().unwrap();
+    let is_wanted = |line: &&str| names.iter().any(|name| line.starts_with(name));
+    expected.assert_eq(&text.lines().filter(is_wanted).collect::<Vec<_>>().join("\n"));
+}
+
+fn triggered(slice: Change) -> Change {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let Change::SliceApplied(slice) = slice else { panic!("a slice") };
+    Change::SliceApplied(EndpointSlice { triggered: NonZeroI64::new(now.try_into().unwrap()), ..slice })
+}
+
+#[tokio::test(start_paused = true)]
+async fn changes_are_pending_until_the_kernel_has_them() {
+    const NAMES: [&str; 4] = [
+        "kubeproxy_sync_proxy_rules_service_changes",
+        "kubeproxy_sync_proxy_rules_endpoint_changes",
+        "kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family=\"IPv4\"",
+        "kubeproxy_network_programming_duration_seconds_count{ip_family=\"IPv4\"",
+    ];
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
+    check(&bench, &NAMES, expect![[r#"
+        kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 0
+        kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 0
+        kubeproxy_sync_proxy_rules_endpoint_changes_pending 1
+        kubeproxy_sync_proxy_rules_endpoint_changes_total 1
+        kubeproxy_sync_proxy_rules_service_changes_pending 1
+        kubeproxy_sync_proxy_rules_service_changes_total 1"#]]);
+    bench.tell(synced()).await;
+    bench.tell([triggered(slice("web", &[1, 2])), triggered(slice("web", &[1, 2, 3]))]).await;
+    // Nothing but the time is new.
+    bench.tell([triggered(slice("web", &[1, 2, 3]))]).await;
+    check(&bench, &NAMES, expect![[r#"
+        kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 2
+        kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 2
+        kubeproxy_sync_proxy_rules_endpoint_changes_pending 0
+        kubeproxy_sync_proxy_rules_endpoint_changes_total 4
+        kubeproxy_sync_proxy_rules_service_changes_pending 0
+        kubeproxy_sync_proxy_rules_service_changes_total 1"#]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None), service("api", "10.96.0.2", None)]).await;
+    bench.tell(synced()).await;
+    const NAMES: [&str; 3] = [
+        "kubeipvs_repairs_total{kind=\"virtual_server\"",
+        "kubeipvs_repairs_total{kind=\"address\"",
+        "kubeipvs_failed_operations_total{operation=\"add_virtual_server\"",
+    ];
+    check(&bench, &NAMES, expect![[r#"
+        kubeipvs_failed_operations_total{operation="add_virtual_server"} 0
+        kubeipvs_repairs_total{kind="address"} 0
+        kubeipvs_repairs_total{kind="virtual_server"} 0"#]]);
+    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), netlink_errno());
+    bench.kernel.with(|kernel| {
+        kernel.state.virtual_servers.clear();
+        kernel.refusals.push(refusal);
+    });
+    bench.eye.send(Sighting::InterfaceGone).await.unwrap();
+    // The audit reads the rules on a thread, which has no part in the stopped clock; the retry is an audit too.
+    for _ in 0..5000 {
+        if bench.metrics.text().unwrap().contains("kubeipvs_repairs_total{kind=\"virtual_server\"} 2") {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    check(&bench, &NAMES, expect![[r#"
+        kubeipvs_failed_operations_total{operation="add_virtual_server"} 1
+        kubeipvs_repairs_total{kind="address"} 0
+        kubeipvs_repairs_total{kind="virtual_server"} 2"#]]);
+}
+
+#[tokio::test]
+async fn the_loop_knows_whose_virtual_servers_there_are() {
+    let outlets = outlets(Metrics::new().unwrap());
+    let mut cluster = Cluster::new("node-a");
+    cluster.apply(service("web", "10.96.0.1", None));
+    let mut planner = Planner::new(Options::default());
+    planner.rebuild(&cluster);
+    let server = |host| plan::VirtualServerKey {
+        address: IpAddr::from([10, 96, 0, host]),
+        port: 80,
+        protocol: Protocol::Tcp,
+    };
+    let (answer, answered) = oneshot::channel();
+    let question = Inquiry::Owners(Owners { of: vec![server(1), server(2)], answer });
+    outlets.answer(question, &cluster, &planner);
+    assert_eq!(answered.await.unwrap(), [Some(ObjectKey::new("shop", "web")), None]);
+}
