@@ -6,12 +6,13 @@ mod pacer;
 
 use std::collections::BTreeSet;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use dataplane::{Dataplane, Kernel, Progress, Report, Settings, Sighting, Target};
-use model::{Change, Cluster, Effect, Kind, ObjectKey};
+use model::{Change, Cluster, Effect, Family, Kind, ObjectKey};
 use plan::{Operation, Options, Planner, State, Update};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
@@ -51,6 +52,8 @@ pub(crate) struct Daemon<K> {
     /// Whether the addresses of other nodes are guarded, so that their list is waited for.
     guards_nodes: bool,
     identity: Identity,
+    /// The node's first address, if its family is not served, as was learnt before the first sync.
+    unserved: Option<IpAddr>,
     /// When all lists that every plan needs were in.
     listed: Option<Instant>,
     /// How long the looks of the audit under way took together.
@@ -98,6 +101,7 @@ impl<K: Kernel> Daemon<K> {
             look_at_host: true,
             guards_nodes: false,
             identity: Identity::default(),
+            unserved: None,
             listed: None,
             looking: Duration::ZERO,
             fails: false,
@@ -118,7 +122,7 @@ impl<K: Kernel> Daemon<K> {
     /// Runs until `stop` is done, and gives its reason. The kernel keeps its state.
     ///
     /// # Errors
-    /// If the source ends.
+    /// If the source ends, or if the family of the node's first address is not served.
     pub(crate) async fn run(
         mut self,
         mut changes: Changes,
@@ -147,6 +151,12 @@ impl<K: Kernel> Daemon<K> {
                 Some(inquiry) = inquiries.recv() => self.outlets.answer(inquiry, &self.cluster, &self.planner),
                 Some(reconfiguration) = reconfigurations.recv() => self.reconfigure(reconfiguration),
                 () = sleep_until(wake) => {}
+            }
+            if let Some(address) = self.unserved {
+                bail!(
+                    "the node's first address {address} is of a family that is not served here, for the reason in the \
+                     lines before; put that right, or name an address of the other family with --bind-address"
+                );
             }
             self.work(now());
         }
@@ -218,6 +228,8 @@ impl<K: Kernel> Daemon<K> {
         if self.pacer.has_synced() {
             self.replan = true;
         } else {
+            let first = self.cluster.node().and_then(|node| node.addresses().next());
+            self.unserved = first.filter(|address| !self.planner.options().serves(Family::of(address)));
             self.planner.forget();
             self.start_if_listed();
         }

@@ -62,3 +62,29 @@ async fn without_such_a_mode_nothing_is_waited_for() {
     bench.tell([node(Some("10.244.1.0/24"))]).await;
     assert!(!bench.has_rule_about("10.244.1.0/24"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_node_whose_first_address_is_of_a_family_that_is_not_served_is_an_error() {
+    let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::ZERO };
+    let daemon = Daemon::new(
+        Cluster::new("node-a"),
+        Planner::new(Options { families: [Family::V6].into(), ..Options::default() }),
+        Dataplane::new(FakeKernel::new(), settings),
+        Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
+        outlets(Metrics::new().unwrap()),
+    );
+    let (source, changes) = mpsc::channel(1);
+    let internal_addresses = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap()).into();
+    let node = Node { internal_addresses, ..Node::named("node-a") };
+    source.send(Change::NodeApplied(node)).await.unwrap();
+    let blind = mpsc::channel(1).1;
+    let ended = daemon.known_as(identity(&[])).run(
+        changes,
+        blind,
+        mpsc::channel(1).1,
+        mpsc::channel(1).1,
+        std::future::pending(),
+    );
+    let error = ended.await.unwrap_err().to_string();
+    assert!(error.contains("192.0.2.1"), "{error}");
+}
