@@ -27,6 +27,9 @@ pub(crate) struct Reload {
     pub(crate) current: watch::Sender<Configuration>,
     /// What is to be done because of a change.
     pub(crate) outcomes: Outcomes,
+    /// What the operator was told of the file; none before it is read for the first time, when the start has told
+    /// everything.
+    pub(crate) told: Option<BTreeSet<String>>,
 }
 
 /// Who acts upon a change.
@@ -43,11 +46,11 @@ impl Reload {
     ///
     /// # Errors
     /// If there can be no thread.
-    pub(crate) fn follow(self, path: &Path) -> anyhow::Result<()> {
+    pub(crate) fn follow(mut self, path: &Path) -> anyhow::Result<()> {
         ::config::follow(path, move || self.changed()).context("cannot start a thread")
     }
 
-    fn changed(&self) -> ControlFlow<()> {
+    fn changed(&mut self) -> ControlFlow<()> {
         let mut warnings = Vec::new();
         let new = ::config::load(&self.flags.settings, self.flags.config.as_deref(), &mut warnings);
         let new = new
@@ -61,12 +64,6 @@ impl Reload {
             }
         };
         let difference = Difference::between(&self.current.borrow(), &new);
-        if difference.is_empty() {
-            return ControlFlow::Continue(());
-        }
-        for warning in warnings {
-            warn!("{warning}");
-        }
         if !difference.restart.is_empty() {
             let fields = difference::names(&difference.restart);
             info!(
@@ -77,6 +74,10 @@ impl Reload {
             let _ = self.outcomes.restart.blocking_send(());
             return ControlFlow::Break(());
         }
+        self.tell(warnings, difference.is_empty());
+        if difference.is_empty() {
+            return ControlFlow::Continue(());
+        }
         info!(fields = difference::names(&difference.live), "the configuration file changed; applying it");
         self.verbosity.set(new.verbosity);
         self.current.send_replace(new);
@@ -84,6 +85,17 @@ impl Reload {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
+    }
+
+    /// Tells what was not told before.
+    fn tell(&mut self, warnings: Vec<String>, same: bool) {
+        let told = self.told.take();
+        let silent = told.is_none() && same;
+        let told = told.unwrap_or_default();
+        for warning in warnings.iter().filter(|warning| !silent && !told.contains(*warning)) {
+            warn!("{warning}");
+        }
+        self.told = Some(warnings.into_iter().collect());
     }
 
     fn reconfiguration(

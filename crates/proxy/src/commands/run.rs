@@ -137,6 +137,7 @@ fn follow_configuration(
             verbosity,
             current,
             outcomes: Outcomes { apply, restart },
+            told: None,
         };
         reload.follow(path)?;
     }

@@ -37,11 +37,12 @@ impl Bench {
             verbosity: logging::start(0, LogFormat::Text),
             current: watch::Sender::new(configuration),
             outcomes: Outcomes { apply, restart },
+            told: None,
         };
         Bench { folder, reload, apply: applied, restart: restarted }
     }
 
-    fn write(&self, more: &str) -> ControlFlow<()> {
+    fn write(&mut self, more: &str) -> ControlFlow<()> {
         fs::write(self.folder.path().join("config.conf"), format!("{START}{more}")).unwrap();
         self.reload.changed()
     }
@@ -66,6 +67,18 @@ fn what_changes_nothing_is_not_told() {
     let mut bench = Bench::new();
     assert!(bench.write("# a comment\nportRange: 1-2\nipvs: {syncPeriod: 0s}\n").is_continue());
     assert!(bench.apply.try_recv().is_err() && bench.restart.try_recv().is_err());
+}
+
+#[test]
+fn warnings_are_told_once_and_also_if_nothing_else_changes() {
+    let mut bench = Bench::new();
+    let told = |bench: &Bench| bench.reload.told.clone().unwrap().into_iter().collect::<Vec<_>>().join("\n");
+    assert!(bench.write("").is_continue());
+    let first = told(&bench);
+    assert!(bench.write("ipvs: {schedular: lc}\n").is_continue());
+    assert!(told(&bench).contains("ipvs.schedular is unknown"), "{}", told(&bench));
+    assert!(bench.write("").is_continue());
+    assert_eq!(told(&bench), first);
 }
 
 #[test]
