@@ -13,6 +13,10 @@ use crate::flags::ConfigFlags;
 use crate::setting::{Effect, Setting};
 use crate::{Configuration, Error};
 
+/// Flags that kube-proxy is going to drop, and what to use instead.
+const DEPRECATED: [(&str, &str); 2] =
+    [("healthz-port", "healthz-bind-address"), ("metrics-port", "metrics-bind-address")];
+
 /// Reads and checks the configuration. Without a file the flags are it. With one, the file is it, as for kube-proxy,
 /// except for the node's name, logging, the API server's address and kube-ipvs' own flags, which take precedence.
 ///
@@ -26,6 +30,8 @@ pub fn load(
     warnings: &mut Vec<String>,
 ) -> Result<Configuration, Error> {
     warnings.extend(without_effect(flags));
+    let deprecated = DEPRECATED.iter().filter(|(flag, _)| flags.get(flag).is_some());
+    warnings.extend(deprecated.map(|(flag, instead)| format!("--{flag} is deprecated; use --{instead}")));
     let (document, naming) = match file {
         None => (from_flags(flags)?, Naming::Flags),
         Some(path) => {

@@ -139,6 +139,7 @@ pub(crate) fn command() -> clap::Command {
         command.mut_subcommand(name, |plan| {
             plan.mut_args(|arg| {
                 let hidden = arg.get_help_heading().is_some_and(|heading| NOT_FOR_PLANS.contains(&heading));
+                let hidden = hidden || arg.is_hide_set();
                 arg.hide(hidden)
             })
         })

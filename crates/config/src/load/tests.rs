@@ -62,6 +62,7 @@ fn with_a_file_other_flags_do_not_count_which_is_said() {
     assert_eq!(found.own.drain_timeout.as_secs(), 60);
     expect![[r#"
         --kube-api-qps has no effect: requests to the API server are few and not limited here
+        --healthz-port is deprecated; use --healthz-bind-address
         the configuration file FILE counts, so these flags are ignored: --ipvs-scheduler (in the file: ipvs.scheduler), --masquerade-all (in the file: iptables.masqueradeAll), --healthz-port"#]].assert_eq(&warnings.join("\n"));
 }
 

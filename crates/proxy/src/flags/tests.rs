@@ -44,5 +44,8 @@ fn plans_take_the_same_flags_and_show_those_that_matter() {
     };
     assert_eq!(flags.configuration.config.unwrap().to_str(), Some("c"));
     let help = error(&["plan", "--help"]);
-    assert!(help.contains("--cluster-cidr") && !help.contains("--conntrack-min"), "{help}");
+    assert!(help.contains("--cluster-cidr"), "{help}");
+    for hidden in ["--conntrack-min", "--enable-dsr", "--logtostderr"] {
+        assert!(!help.contains(hidden), "{hidden} in {help}");
+    }
 }

@@ -32,24 +32,32 @@ async fn changes_are_pending_until_the_kernel_has_them() {
     ];
     let bench = Bench::start(FakeKernel::new());
     bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
-    check(&bench, &NAMES, expect![[r#"
+    check(
+        &bench,
+        &NAMES,
+        expect![[r#"
         kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 0
         kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 0
         kubeproxy_sync_proxy_rules_endpoint_changes_pending 1
         kubeproxy_sync_proxy_rules_endpoint_changes_total 1
         kubeproxy_sync_proxy_rules_service_changes_pending 1
-        kubeproxy_sync_proxy_rules_service_changes_total 1"#]]);
+        kubeproxy_sync_proxy_rules_service_changes_total 1"#]],
+    );
     bench.tell(synced()).await;
     bench.tell([triggered(slice("web", &[1, 2])), triggered(slice("web", &[1, 2, 3]))]).await;
     // Nothing but the time is new.
     bench.tell([triggered(slice("web", &[1, 2, 3]))]).await;
-    check(&bench, &NAMES, expect![[r#"
+    check(
+        &bench,
+        &NAMES,
+        expect![[r#"
         kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 2
         kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 2
         kubeproxy_sync_proxy_rules_endpoint_changes_pending 0
         kubeproxy_sync_proxy_rules_endpoint_changes_total 4
         kubeproxy_sync_proxy_rules_service_changes_pending 0
-        kubeproxy_sync_proxy_rules_service_changes_total 1"#]]);
+        kubeproxy_sync_proxy_rules_service_changes_total 1"#]],
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,10 +70,14 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
         "kubeipvs_repairs_total{kind=\"address\"",
         "kubeipvs_failed_operations_total{operation=\"add_virtual_server\"",
     ];
-    check(&bench, &NAMES, expect![[r#"
+    check(
+        &bench,
+        &NAMES,
+        expect![[r#"
         kubeipvs_failed_operations_total{operation="add_virtual_server"} 0
         kubeipvs_repairs_total{kind="address"} 0
-        kubeipvs_repairs_total{kind="virtual_server"} 0"#]]);
+        kubeipvs_repairs_total{kind="virtual_server"} 0"#]],
+    );
     let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), netlink_errno());
     bench.kernel.with(|kernel| {
         kernel.state.virtual_servers.clear();
@@ -80,10 +92,14 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
         std::thread::sleep(Duration::from_millis(1));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    check(&bench, &NAMES, expect![[r#"
+    check(
+        &bench,
+        &NAMES,
+        expect![[r#"
         kubeipvs_failed_operations_total{operation="add_virtual_server"} 1
         kubeipvs_repairs_total{kind="address"} 0
-        kubeipvs_repairs_total{kind="virtual_server"} 2"#]]);
+        kubeipvs_repairs_total{kind="virtual_server"} 2"#]],
+    );
 }
 
 #[tokio::test]
