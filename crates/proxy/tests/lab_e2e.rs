@@ -22,6 +22,8 @@ mod folder;
 mod outside;
 #[path = "lab_e2e/repair.rs"]
 mod repair;
+#[path = "lab_e2e/reports.rs"]
+mod reports;
 #[path = "lab_e2e/restart.rs"]
 mod restart;
 #[path = "lab_e2e/routed_addresses.rs"]

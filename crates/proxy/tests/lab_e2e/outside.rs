@@ -102,7 +102,7 @@ fn an_address_of_another_machine_stays_with_it_and_its_service_hears_of_it() {
     let metrics = get(node, "127.0.0.1:10249".parse().unwrap(), "/metrics").unwrap().unwrap().body;
     for (address, owner) in [(&other, "node node-2"), (&outside, "the control plane")] {
         let line = format!(
-            "kubeipvs_guarded_addresses{{namespace=\"test\",service=\"greedy\",address=\"{address}\",owner=\"{owner}\"}} 1"
+            "kubeipvs_guarded_addresses{{address=\"{address}\",namespace=\"test\",owner=\"{owner}\",service=\"greedy\"}} 1"
         );
         assert!(metrics.contains(&line), "{line} is not in {metrics}");
     }

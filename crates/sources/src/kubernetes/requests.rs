@@ -88,3 +88,49 @@ where
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Mutex;
+
+    use tower::{ServiceExt as _, service_fn};
+
+    use super::*;
+
+    /// What is heard of a request with this URL, to a server that answers with this status or not at all.
+    async fn heard(url: &str, status: Option<u16>) -> Vec<String> {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&heard);
+        let observer = Observer::new(move |answered| {
+            let Answered { method, host, status, took } = *answered;
+            let text = format!("{method} {host} {status:?} timed: {}", took.is_some());
+            sink.lock().unwrap().push(text);
+        });
+        let server = service_fn(move |_: Request<()>| async move {
+            let answer = |status| Response::builder().status(status).body(()).unwrap();
+            status.map(answer).ok_or_else(|| std::io::Error::other("away"))
+        });
+        let request = Request::get(url).body(()).unwrap();
+        let _ = Observed::new(server, Some(observer)).oneshot(request).await;
+        let heard = heard.lock().unwrap();
+        heard.clone()
+    }
+
+    #[tokio::test]
+    async fn every_request_is_heard_of() {
+        let lists = "https://10.96.0.1:443/api/v1/services?limit=500";
+        assert_eq!(heard(lists, Some(200)).await, ["GET 10.96.0.1:443 Some(200) timed: true"]);
+        assert_eq!(heard(lists, None).await, ["GET 10.96.0.1:443 None timed: true"]);
+        let watches = "https://10.96.0.1:443/api/v1/services?timeoutSeconds=300&watch=true";
+        assert_eq!(heard(watches, Some(410)).await, ["GET 10.96.0.1:443 Some(410) timed: false"]);
+    }
+
+    #[tokio::test]
+    async fn nobody_has_to_listen() {
+        let server = service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(7)) });
+        let request = Request::get("http://a/").body(()).unwrap();
+        let answer = Observed::new(server, None).oneshot(request).await;
+        assert_eq!(answer.unwrap().into_body(), 7);
+    }
+}

@@ -186,3 +186,12 @@ async fn a_configuration_that_makes_no_sense_is_an_error() {
     let error = Recorder::start(config).await.unwrap_err().to_string();
     assert!(error.contains("the scheme has to be http or https"), "{error}");
 }
+
+#[tokio::test]
+async fn what_was_told_before_a_flush_is_sent_after_it() {
+    let (server, recorder) = start().await;
+    recorder.record(event("a"));
+    recorder.record(event("b"));
+    recorder.flush().await;
+    assert_eq!(notes(&server), ["a", "b"]);
+}
