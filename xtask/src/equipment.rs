@@ -107,7 +107,8 @@ pub(crate) fn install(packages: &[String]) -> Result<()> {
     progress::step(&format!("install {list}"));
     let install = || {
         let mut apt = apt_get("install");
-        apt.args(["--yes", "--no-install-recommends"]).args(packages);
+        // dpkg has several lines for each package; what goes wrong comes on the other stream.
+        apt.args(["--yes", "--no-install-recommends"]).args(packages).stdout(Stdio::null());
         apt
     };
     let attempt = process::status(&mut install())

@@ -1,4 +1,6 @@
 //! The alerts for Prometheus and the dashboard for Grafana.
+#[cfg(test)]
+mod names;
 
 use std::fs;
 use std::path::{Path, PathBuf};
