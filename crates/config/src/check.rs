@@ -31,6 +31,7 @@ pub(crate) fn check(
 ) -> Result<Configuration, Vec<Invalid>> {
     let mut checker = Checker { naming, errors: Vec::new() };
     checker.mode(&mut document, warnings);
+    warn_of_gates(&document, warnings);
     checker.what_has_no_effect(&document);
     checker.logging(&document);
     document.forget_other_modes();
@@ -109,11 +110,6 @@ impl Checker {
 
     /// What kube-proxy checks although it means nothing here: a mistake would show only on the way back.
     fn what_has_no_effect(&mut self, document: &KubeProxyConfiguration) {
-        for (name, value) in &document.feature_gates {
-            if let Err(reason) = feature_gates::check(name, *value) {
-                self.wrong(&format!("featureGates.{name}"), name, reason);
-            }
-        }
         if document.client_connection.burst < 0 {
             self.wrong("clientConnection.burst", document.client_connection.burst, "must not be negative");
         }
@@ -286,6 +282,16 @@ impl Checker {
             node_addresses: self.list("kubeIpvs.nodeAddresses", &own.node_addresses),
             max_bound_addresses: number(own.max_bound_addresses),
             max_service_metrics: number(own.max_service_metrics),
+        }
+    }
+}
+
+/// A gate of another version is no reason to leave a node without a proxy.
+fn warn_of_gates(document: &KubeProxyConfiguration, warnings: &mut Vec<String>) {
+    for (name, value) in &document.feature_gates {
+        if let Err(reason) = feature_gates::check(name, *value) {
+            warnings
+                .push(format!("feature gate {name}={value}: {reason}, so that it would not start with it"));
         }
     }
 }

@@ -1,5 +1,5 @@
-//! The feature gates that kube-proxy knows. None changes what is done here, but a name that kube-proxy would refuse is
-//! refused, so that a mistake is not found only on the way back.
+//! The feature gates that kube-proxy knows. None changes what is done here; one that kube-proxy would refuse is worth a
+//! warning, so that a mistake is not found only on the way back.
 
 /// A gate for each line: its name, and the value of one that cannot be set otherwise.
 const KNOWN: &str = include_str!("feature_gates.txt");
@@ -18,9 +18,7 @@ pub fn check(name: &str, value: bool) -> Result<(), String> {
         })
         .ok_or("kube-proxy 1.36 knows no such feature gate")?;
     match locked {
-        Some(locked) if locked != value => {
-            Err(format!("this feature gate cannot be set to {value} any more"))
-        }
+        Some(locked) if locked != value => Err(format!("kube-proxy 1.36 cannot set it to {value} any more")),
         _ => Ok(()),
     }
 }
@@ -30,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_gates_are_accepted_and_unknown_ones_refused() {
+    fn gates_that_kube_proxy_would_refuse_are_told_apart() {
         assert_eq!(check("AllAlpha", true), Ok(()));
         assert_eq!(check("LoggingAlphaOptions", false), Ok(()));
         assert_eq!(check("WinDSR", true), Ok(()));

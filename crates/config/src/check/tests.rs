@@ -70,7 +70,6 @@ fn all_mistakes_are_told_at_once() {
         Naming::Fields,
         expect![[r#"
             mode: "nftables": kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy
-            featureGates.NoSuchGate: NoSuchGate: kube-proxy 1.36 knows no such feature gate
             clientConnection.burst: -1: must not be negative
             configSyncPeriod: 0s: must be longer than 0s
             showHiddenMetricsForVersion: "1.34": must be 1.35, the version before kube-proxy 1.36, or empty
@@ -110,7 +109,6 @@ fn all_mistakes_are_told_at_once() {
         Naming::Flags,
         expect![[r#"
             --proxy-mode: "nftables": kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy
-            --feature-gates: NoSuchGate: kube-proxy 1.36 knows no such feature gate
             --kube-api-burst: -1: must not be negative
             --config-sync-period: 0s: must be longer than 0s
             --show-hidden-metrics-for-version: "1.34": must be 1.35, the version before kube-proxy 1.36, or empty
@@ -239,4 +237,15 @@ fn addresses_are_read_as_leniently_as_by_kube_proxy() {
             fine
         "#]],
     );
+}
+
+#[test]
+fn a_gate_of_another_version_is_a_warning() {
+    let mut document = KubeProxyConfiguration::default().complete();
+    document.mode = "ipvs".to_owned();
+    document.feature_gates.insert("SupportIPVSProxyMode".to_owned(), true);
+    let mut warnings = Vec::new();
+    assert!(check(document, None, Naming::Fields, &mut warnings).is_ok());
+    expect!["feature gate SupportIPVSProxyMode=true: kube-proxy 1.36 knows no such feature gate, so that it would not start with it"]
+        .assert_eq(&warnings.join("\n"));
 }
