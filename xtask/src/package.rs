@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum What {
-    /// A Debian package with a systemd unit; needs debhelper
+    /// A Debian package with a systemd unit; needs debhelper and help2man
     Deb,
     /// A container image; needs buildah or podman
     Image,
