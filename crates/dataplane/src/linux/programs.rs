@@ -99,7 +99,11 @@ pub(super) fn load_module(module: &str) -> Result<(), String> {
     let output = output.map_err(|source| format!("modprobe cannot be run: {source}"))?;
     match output.status.success() {
         true => Ok(()),
-        false => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+        // What comes before the last line is about modprobe itself.
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(said.lines().last().unwrap_or("modprobe failed without a word").trim().to_owned())
+        }
     }
 }
 

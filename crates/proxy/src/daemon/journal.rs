@@ -16,6 +16,9 @@ use super::pacer::Scope;
 /// How many elements of a list are named in the log; the rest is counted.
 const MOST_NAMED: usize = 10;
 
+/// The same of what kube-proxy in another mode had left, whose rules are long.
+const MOST_LEFTOVERS_NAMED: usize = 3;
+
 /// What was said already.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
@@ -176,7 +179,7 @@ impl Journal {
     pub(super) fn leftovers(&mut self, leftovers: &Leftovers) {
         let Leftovers { removed, kept, errors } = leftovers;
         if !removed.is_empty() {
-            let examples = removed.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join("; ");
+            let examples = removed.iter().take(MOST_LEFTOVERS_NAMED).cloned().collect::<Vec<_>>().join("; ");
             info!(count = removed.len(), examples, "removed what kube-proxy in another mode had left");
         }
         for leftover in removed {
