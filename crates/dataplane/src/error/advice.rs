@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 /// What programs say, in part, and what helps.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("Can't open socket to ipset", "give the process CAP_NET_RAW"),
     ("must be root", "run as root, or give the process CAP_NET_ADMIN and CAP_NET_RAW"),
     (

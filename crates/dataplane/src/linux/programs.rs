@@ -119,6 +119,17 @@ fn check(program: &'static str, output: Output) -> Result<String, Error> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let stderr = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let stderr = on_one_line(&String::from_utf8_lossy(&output.stderr));
     Err(Error::ProgramFailed { program, status: output.status.to_string(), stderr })
+}
+
+/// What a program has said, each thing once, without the hint at its help.
+fn on_one_line(said: &str) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in said.lines().map(str::trim) {
+        if !line.is_empty() && !line.starts_with("Try `") && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    lines.join("; ")
 }

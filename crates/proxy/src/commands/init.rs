@@ -1,12 +1,14 @@
 //! What a start does to the process and the node before anything is watched, and `--init-only`, which ends there.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::ExitCode;
 
 use ::config::Configuration;
 use anyhow::bail;
 use dataplane::linux::{self, Linux, usability};
-use dataplane::{Dataplane, Kernel as _};
+use dataplane::{Dataplane, Error, Kernel as _};
+use model::Family;
 use tracing::{error, info, warn};
 
 use super::run::{families, wanted_options};
@@ -23,12 +25,26 @@ pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Creates what everything else stands in, as far as it is missing. What is there in another form is no matter of the
+/// start: it is told of like any other step that fails.
+///
+/// # Errors
+/// If the kernel lacks the interface's or a set's kind.
+pub(crate) fn lay_foundations(kernel: &mut Linux, families: &BTreeSet<Family>) -> anyhow::Result<()> {
+    let families: Vec<Family> = families.iter().copied().collect();
+    match kernel.missing(&families).and_then(|missing| kernel.create(&missing)) {
+        Err(error @ (Error::NoDummy { .. } | Error::SetCreation { .. })) => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Does everything that a later run with CAP_NET_ADMIN and CAP_NET_RAW alone could not: modules, the tables of
 /// iptables, and settings of the kernel.
 pub(crate) fn init_only(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     prepare(configuration)?;
     let options = wanted_options(configuration, families()?.0)?;
     let mut kernel = Linux::open()?;
+    lay_foundations(&mut kernel, &options.families)?;
     for family in options.families.iter().copied() {
         // In the older implementation of iptables this loads the modules of the tables.
         kernel.restore_rules(family, "*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n")?;

@@ -48,8 +48,9 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     init::prepare(&configuration)?;
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
     let (families, rules) = families()?;
-    let kernel = kernel.knowing_rules(rules);
+    let mut kernel = kernel.knowing_rules(rules);
     config::check_bind_address(&configuration, &families)?;
+    init::lay_foundations(&mut kernel, &families)?;
     for warning in ::config::families::check(
         &configuration,
         &families,

@@ -46,7 +46,7 @@ impl Contact {
         if !state.lost.contains_key(&kind) {
             if !state.lost.values().any(|other| *other == loss) {
                 tracing::warn!(
-                    server = self.url, %kind, reason,
+                    server = self.url, %kind, reason, advice = failure.advice(),
                     "lost contact with the API server; the last known state stays in force"
                 );
             }

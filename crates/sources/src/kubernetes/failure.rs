@@ -41,9 +41,10 @@ pub(super) enum Failure {
     ReaderGone,
 }
 
-/// HTTP 400, 401, 410 and 422 ask for something else than patience.
+/// HTTP 400, 401, 403, 410 and 422 ask for something else than patience.
 const BAD_REQUEST: u16 = 400;
 const UNAUTHORIZED: u16 = 401;
+const FORBIDDEN: u16 = 403;
 const GONE: u16 = 410;
 const UNPROCESSABLE: u16 = 422;
 
@@ -98,6 +99,22 @@ impl Failure {
         }
     }
 
+    /// What helps, as far as the reason tells.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Failure::Refused(status) => match status.code {
+                UNAUTHORIZED => {
+                    "the token or client certificate has expired or is another cluster's: renew it in the kubeconfig, or \
+                     see to the pod's ServiceAccount"
+                }
+                FORBIDDEN => "its account may not read this: bind the ClusterRole system:node-proxier to it",
+                _ => "see the log of the API server",
+            },
+            Failure::Transport(error) => advice_on_transport(&describe_transport(error)),
+            _ => "see whether the API server is up and what lies between",
+        }
+    }
+
     /// How long the server wants to be left alone.
     pub(super) fn retry_after(&self) -> Duration {
         let details = match self {
@@ -146,10 +163,61 @@ fn describe_transport(error: &kube::Error) -> String {
     }
 }
 
+/// What helps against an error of the connection, known by words in it.
+fn advice_on_transport(said: &str) -> &'static str {
+    const KNOWN: [(&str, &str); 7] = [
+        (
+            "UnknownIssuer",
+            "the certificate authority in the kubeconfig is not the server's: correct certificate-authority-data",
+        ),
+        ("Expired", "a certificate has expired, or this machine's clock is wrong"),
+        ("NotValidForName", "the server's certificate is not for this name or address: use one that it has"),
+        (
+            "dns error",
+            "the name cannot be resolved; cluster DNS may need this very proxy, so use an address, or a name that the \
+             node itself knows",
+        ),
+        (
+            "Connection refused",
+            "no API server listens there: start it, or correct the address (server in the kubeconfig)",
+        ),
+        ("unreachable", "there is no route to the API server from this node"),
+        ("No route to host", "there is no route to the API server from this node"),
+    ];
+    let known = KNOWN.into_iter().find(|(words, _)| said.contains(words));
+    known.map_or("see whether the API server is up and what lies between", |(_, advice)| advice)
+}
+
 fn describe_status(status: &Status) -> String {
     format!(
         "HTTP {} {}",
         status.code,
         if status.message.is_empty() { &status.reason } else { &status.message }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(failure: &Failure, expected: &str) {
+        assert!(failure.advice().contains(expected), "{failure}: {}", failure.advice());
+    }
+
+    fn refused(code: u16) -> Failure {
+        Failure::from_answer(Box::new(Status { code, ..Status::default() }))
+    }
+
+    #[test]
+    fn what_helps_depends_on_what_was_said() {
+        check(&refused(401), "renew it");
+        check(&refused(403), "system:node-proxier");
+        check(&Failure::NoAnswer(Duration::from_secs(5)), "is up");
+        let transport = |said: &str| Failure::Transport(kube::Error::Service(said.into()));
+        check(&transport("invalid peer certificate: UnknownIssuer"), "certificate authority");
+        check(&transport("tcp connect error: Connection refused (os error 111)"), "no API server listens");
+        check(&transport("dns error: failed to lookup"), "cannot be resolved");
+        check(&transport("something new"), "is up");
+    }
 }
