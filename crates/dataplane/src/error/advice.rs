@@ -19,6 +19,10 @@ const PROGRAMS: [(&str, &str); 8] = [
         "modprobe: ",
         "run that modprobe on the node, or 'kube-ipvs --init-only' once with CAP_SYS_MODULE and /lib/modules",
     ),
+    (
+        "Extension set is not supported",
+        "load the kernel module xt_set on the node, or use a kernel that has CONFIG_NETFILTER_XT_SET",
+    ),
     ("match `set'", "install iptables with its extension libxt_set, and load the kernel module xt_set"),
     (
         "RULE_APPEND failed (No such file or directory)",
