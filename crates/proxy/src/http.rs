@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -102,6 +102,27 @@ impl Server {
         address: SocketAddr,
         handler: impl Handler,
     ) -> Result<Server, ListenError> {
+        Server::over(runtime, address, open, handler)
+    }
+
+    /// The same, but an address that stands for all takes both families, whichever it is of, as Go's servers do.
+    ///
+    /// # Errors
+    /// If the kernel refuses the address.
+    fn start_for_all(
+        runtime: &Handle,
+        address: SocketAddr,
+        handler: impl Handler,
+    ) -> Result<Server, ListenError> {
+        Server::over(runtime, address, open_for_all, handler)
+    }
+
+    fn over(
+        runtime: &Handle,
+        address: SocketAddr,
+        open: impl Fn(SocketAddr) -> io::Result<std::net::TcpListener>,
+        handler: impl Handler,
+    ) -> Result<Server, ListenError> {
         let error = |source| ListenError { address, source };
         let listener = {
             let _context = runtime.enter();
@@ -131,9 +152,29 @@ impl Server {
 }
 
 fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    listen(address, true)
+}
+
+/// A socket of IPv6 takes IPv4 as well. Without IPv6 the address is taken as it is.
+fn open_for_all(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    if !address.ip().is_unspecified() {
+        return open(address);
+    }
+    match listen((Ipv6Addr::UNSPECIFIED, address.port()).into(), false) {
+        Err(error) if is_family_missing(&error) => open(address),
+        listening => listening,
+    }
+}
+
+fn is_family_missing(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw);
+    matches!(errno, Some(Errno::EAFNOSUPPORT | Errno::EADDRNOTAVAIL))
+}
+
+fn listen(address: SocketAddr, only_own_family: bool) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(only_own_family)?;
     }
     // Connections of a former server may still be known to the kernel.
     socket.set_reuse_address(true)?;
@@ -182,8 +223,8 @@ async fn serve(stream: TcpStream, handler: impl Handler) {
 // === impl PersistentServer ===
 
 impl PersistentServer {
-    /// Listens on `address` as [`Server::start`] does, again after each [`RETRY`] if that fails. The log calls
-    /// it `name`.
+    /// Listens on `address`, again after each [`RETRY`] if that fails. An address that stands for all takes both
+    /// families, whichever it is of. The log calls the server `name`.
     pub(crate) fn start(
         runtime: &Handle,
         name: &'static str,
@@ -204,7 +245,7 @@ impl PersistentServer {
         address: SocketAddr,
         handler: impl Handler,
     ) -> Result<Self, ListenError> {
-        let server = Server::start(runtime, address, handler)?;
+        let server = Server::start_for_all(runtime, address, handler)?;
         Ok(PersistentServer { _running: JoinSet::new(), _server: Some(server) })
     }
 }
@@ -212,7 +253,7 @@ impl PersistentServer {
 async fn persist(runtime: Handle, name: &'static str, address: SocketAddr, handler: impl Handler) {
     let mut failing = false;
     let _server = loop {
-        match Server::start(&runtime, address, handler.clone()) {
+        match Server::start_for_all(&runtime, address, handler.clone()) {
             Ok(server) => break server,
             Err(error) if !failing => warn!(%error, server = name, "not served; tried again every 5 s"),
             Err(_) => {}

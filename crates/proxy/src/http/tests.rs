@@ -165,3 +165,16 @@ async fn a_persistent_server_waits_for_its_port() {
     }
     assert!(get(address, "/").await.unwrap().ends_with("second"));
 }
+
+/// Go's servers do so, and a load balancer of either family may ask.
+#[tokio::test]
+async fn the_address_that_stands_for_all_takes_both_families() {
+    for any in ["0.0.0.0:0", "[::]:0"] {
+        let handler = |_| std::future::ready(answer(StatusCode::OK, "text/plain", "here"));
+        let server = Server::start_for_all(&Handle::current(), any.parse().unwrap(), handler).unwrap();
+        let port = server.address().port();
+        for address in [SocketAddr::from((Ipv4Addr::LOCALHOST, port)), (Ipv6Addr::LOCALHOST, port).into()] {
+            assert_eq!(split(&get(address, "/").await.unwrap()).1, "here", "{any} at {address}");
+        }
+    }
+}
