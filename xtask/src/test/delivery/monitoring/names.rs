@@ -60,11 +60,15 @@ fn metrics_are_found_in_queries() {
     }
 }
 
+/// The words of `docs/metrics.md`, the names of metrics among them.
+fn documented() -> BTreeSet<String> {
+    let page = read(&cargo::workspace().join("docs/metrics.md")).unwrap();
+    page.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).map(str::to_owned).collect()
+}
+
 #[test]
 fn alerts_and_dashboard_name_documented_metrics_only() {
-    let documented = read(&cargo::workspace().join("docs/metrics.md")).unwrap();
-    let documented: BTreeSet<&str> =
-        documented.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+    let documented = documented();
     let alerts: Value = serde_saphyr::from_str(&read(&monitoring("alerts.yaml")).unwrap()).unwrap();
     let mut queries = values_of("expr", &alerts);
     queries.extend(dashboard_expressions().unwrap());
@@ -73,8 +77,21 @@ fn alerts_and_dashboard_name_documented_metrics_only() {
     let is_documented = |name: &str| {
         let series = ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end));
         NOT_OURS.contains(&name)
-            || [Some(name), series].iter().flatten().any(|name| documented.contains(name))
+            || [Some(name), series].iter().flatten().any(|name| documented.contains(*name))
     };
     let unknown: Vec<_> = used.iter().filter(|name| !is_documented(name)).collect();
     assert!(unknown.is_empty(), "docs/metrics.md does not have {unknown:?}");
+}
+
+/// In a command for `grep` the beginning of a name is enough.
+#[test]
+fn guides_name_documented_metrics_only() {
+    let documented = documented();
+    for guide in ["troubleshooting.md", "migration.md", "guarded-addresses.md"] {
+        let text = read(&cargo::workspace().join("docs").join(guide)).unwrap();
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        for word in words.filter(|word| word.starts_with("kubeipvs_") || word.starts_with("kubeproxy_")) {
+            assert!(documented.iter().any(|name| name.starts_with(word)), "{guide} names {word}");
+        }
+    }
 }
