@@ -152,6 +152,19 @@ impl Bench {
         settle().await;
     }
 
+    /// Lets the daemon work until something is true. The clock goes on, and so does what has no part in it: audits
+    /// read the rules on a thread.
+    async fn until(&self, what: &str, condition: impl Fn(&Bench) -> bool) {
+        for _ in 0..5000 {
+            if condition(self) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("waited in vain until {what}");
+    }
+
     fn virtual_servers(&self) -> String {
         self.kernel.with(|kernel| plan::print::ipvsadm_save(&kernel.state))
     }
