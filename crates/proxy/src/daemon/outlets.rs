@@ -66,6 +66,8 @@ impl Outlets {
         metrics: Metrics,
         recorder: Option<Recorder>,
     ) -> Self {
+        // The first sync is asked for by the start itself, as kube-proxy sees it.
+        metrics.sync.queued(health.families());
         Outlets {
             health,
             health_checks,
