@@ -2,6 +2,7 @@
 
 mod journal;
 mod outlets;
+mod own_node;
 mod pacer;
 
 use std::collections::BTreeSet;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use dataplane::{Dataplane, Kernel, Progress, Report, Settings, Sighting, Target};
-use model::{Change, Cluster, Effect, Family, Kind, ObjectKey};
+use model::{Change, Cluster, Effect, Kind, ObjectKey};
 use plan::{Operation, Options, Planner, State, Update};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
@@ -28,9 +29,6 @@ use self::pacer::{Pacer, Scope, Work};
 
 /// How many changes are taken in before the kernel gets its turn, so that a flood of them cannot starve it.
 const MOST_AT_ONCE: usize = 4096;
-
-/// How long the list of Nodes is waited for, as long as kube-proxy waits for its own Node.
-const LONGEST_WAIT_FOR_NODES: Duration = Duration::from_secs(30);
 
 /// How soon an audit looks again whether the iptables programs have ended.
 const WAIT_FOR_PROGRAMS: Duration = Duration::from_millis(20);
@@ -152,12 +150,7 @@ impl<K: Kernel> Daemon<K> {
                 Some(reconfiguration) = reconfigurations.recv() => self.reconfigure(reconfiguration),
                 () = sleep_until(wake) => {}
             }
-            if let Some(address) = self.unserved {
-                bail!(
-                    "the node's first address {address} is of a family that is not served here, for the reason in the \
-                     lines before; put that right, or name an address of the other family with --bind-address"
-                );
-            }
+            self.check_first_address()?;
             self.work(now());
         }
     }
@@ -189,50 +182,6 @@ impl<K: Kernel> Daemon<K> {
         }
         self.outlets.expect(news);
         self.changed();
-    }
-
-    /// Lets the first sync begin when everything is there that the plan depends on, and if something does not come, after
-    /// a while.
-    fn start_if_listed(&mut self) {
-        if self.pacer.has_synced() || !self.cluster.is_synced() {
-            return;
-        }
-        let listed = *self.listed.get_or_insert_with(now);
-        let nodes = self.guards_nodes && !self.cluster.has_synced(Kind::Node);
-        let nodes = nodes.then_some(("list", LONGEST_WAIT_FOR_NODES));
-        let wait = self
-            .identity
-            .waits_for(self.cluster.node())
-            .into_iter()
-            .chain(nodes)
-            .max_by_key(|(_, time)| *time);
-        if let Some((what, longest)) = wait {
-            self.journal.waits(self.cluster.node_name(), what, longest);
-        }
-        self.pacer.start(wait.map(|(_, longest)| listed + longest));
-    }
-
-    /// This node's object changed: everything is planned again, with another local detector if that follows from it.
-    fn follow_node(&mut self) {
-        if let Some(detector) = self.identity.local_detector(self.cluster.node())
-            && detector != self.planner.options().local_detector
-        {
-            self.journal.local_detector(&detector);
-            let options = Options { local_detector: detector, ..self.planner.options().clone() };
-            self.planner.set_choices(options);
-            if self.pacer.has_synced() {
-                // Rules are written by audits.
-                self.pacer.audit_now();
-            }
-        }
-        if self.pacer.has_synced() {
-            self.replan = true;
-        } else {
-            let first = self.cluster.node().and_then(|node| node.addresses().next());
-            self.unserved = first.filter(|address| !self.planner.options().serves(Family::of(address)));
-            self.planner.forget();
-            self.start_if_listed();
-        }
     }
 
     /// Looks at once when somebody took away what should be there; own changes are sighted as well.

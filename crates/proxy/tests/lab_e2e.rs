@@ -30,6 +30,8 @@ mod restart;
 mod routed_addresses;
 #[path = "lab_e2e/schedulers.rs"]
 mod schedulers;
+#[path = "lab_e2e/start.rs"]
+mod start;
 #[path = "support/support.rs"]
 #[allow(dead_code, reason = "other tests share it")]
 mod support;

@@ -32,10 +32,18 @@ const TRIAL: VirtualServerId = VirtualServerId::Address {
 /// [`Error::Capabilities`], [`Error::NoIpvs`], [`Error::NoIpset`] or [`Error::NoScheduler`]; or if the kernel cannot be
 /// asked.
 pub fn check(scheduler: Scheduler) -> Result<(), Error> {
-    check_capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default())?;
+    check_privileges()?;
     let mut ipvs = open_ipvs()?;
     open_ipset()?;
     check_scheduler(&mut ipvs, scheduler)
+}
+
+/// Checks that this process may change what a proxy changes.
+///
+/// # Errors
+/// [`Error::Capabilities`].
+pub fn check_privileges() -> Result<(), Error> {
+    check_capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default())
 }
 
 /// Loads modules that kernels do not load by themselves in every version, or that settings depend on.

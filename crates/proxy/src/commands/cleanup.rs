@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use config::Configuration;
 use dataplane::linux::cleanup::{Finding, clean_up};
+use dataplane::linux::usability;
 use plan::Options;
 
 use super::print;
@@ -22,6 +23,7 @@ pub(crate) fn cleanup(flags: &CleanupFlags) -> anyhow::Result<ExitCode> {
 /// Removes everything of a proxy's, or only looks for it, and says so line by line. Fails if something could not be
 /// removed or looked at, after all the rest is done.
 pub(crate) fn remove(configuration: &Configuration, acts: bool) -> anyhow::Result<ExitCode> {
+    usability::check_privileges()?;
     let options = Options { exclude_cidrs: configuration.exclude_cidrs.clone(), ..Options::default() };
     let mut printed = Ok(());
     let (mut removed, mut failed) = (0_usize, 0_usize);
