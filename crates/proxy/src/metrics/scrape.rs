@@ -1,13 +1,14 @@
 //! All metrics as text, with what is read only when somebody asks.
 //!
-//! The kernel's counters are read on a thread for blocking work and by handles of their own, so the loop and the
-//! sources are not held up. Which Service has which virtual server is known to the loop alone; it is asked for a few
+//! The kernel's counters are read, and the text is written, on threads for blocking work, the former by handles of their
+//! own, so the loop and the sources are not held up. Which Service has which virtual server is known to the loop alone; it is asked for a few
 //! hundred at a time, between which it does everything else.
 
-use std::sync::Arc;
+use std::sync::{self, Arc, PoisonError};
 use std::time::Duration;
 
 use dataplane::{Error, Meter, Traffic};
+use model::ObjectKey;
 use plan::VirtualServerKey;
 use prometheus::TextEncoder;
 use prometheus::proto::MetricFamily;
@@ -46,7 +47,7 @@ pub(crate) struct Scraper {
 #[derive(Default)]
 struct State {
     meter: Option<Box<dyn Meter>>,
-    totals: Totals,
+    totals: Arc<sync::Mutex<Totals>>,
 }
 
 /// What the kernel counts.
@@ -79,13 +80,18 @@ impl Scraper {
             self.metrics.set_dropped_events(recorder.dropped());
         }
         let mut families = self.read_kernel().await;
-        families.extend(self.metrics.registry.gather());
-        families.extend(process::families());
         let synced = if self.health.is_synced() { 1.0 } else { 0.0 };
         families.push(catalogue::SYNCED.family([([], synced)]));
         let age = self.health.oldest_pending().unwrap_or_default();
         families.push(catalogue::OLDEST_CHANGE.family([([], age.as_secs_f64())]));
-        text(families)
+        let metrics = self.metrics.clone();
+        let write = move || {
+            families.extend(metrics.registry.gather());
+            families.extend(process::families());
+            text(families)
+        };
+        let written = tokio::task::spawn_blocking(write).await;
+        written.unwrap_or_else(|error| Err(prometheus::Error::Msg(error.to_string())))
     }
 
     async fn read_kernel(&self) -> Vec<MetricFamily> {
@@ -101,18 +107,16 @@ impl Scraper {
             ([set.family.to_string(), set.to_string()], f64::from(entries))
         };
         let mut families = vec![catalogue::SET_ENTRIES.family(set_sizes.into_iter().map(size))];
-        if with_traffic {
-            families.extend(self.read_traffic(state, traffic).await.unwrap_or_default());
+        if let (true, Some(owners)) = (with_traffic, self.owners(&traffic).await) {
+            let (totals, most) = (Arc::clone(&state.totals), self.most_services);
+            let show = move |meter: &mut dyn Meter| Ok(show_traffic(meter, &totals, traffic, owners, most));
+            families.extend(self.with_meter(state, show).await.unwrap_or_default());
         }
         families
     }
 
-    /// None if the loop does not answer in time.
-    async fn read_traffic(
-        &self,
-        state: &mut State,
-        counted: Vec<(VirtualServerKey, Traffic)>,
-    ) -> Option<Vec<MetricFamily>> {
+    /// To which Services virtual servers belong; none if the loop does not answer in time.
+    async fn owners(&self, counted: &[(VirtualServerKey, Traffic)]) -> Option<Vec<Option<ObjectKey>>> {
         let mut owners = Vec::with_capacity(counted.len());
         for some in counted.chunks(MOST_ASKED) {
             let of = some.iter().map(|(server, _)| *server).collect();
@@ -123,24 +127,7 @@ impl Scraper {
             };
             owners.extend(tokio::time::timeout(LONGEST_WAIT, asked).await.ok()??);
         }
-        let left_out = state.totals.take(traffic::by_service(counted, owners), self.most_services);
-        let used = state.totals.used_servers();
-        let active = self.with_meter(state, move |meter| {
-            let mut active = Vec::with_capacity(used.len());
-            for (service, servers) in used {
-                let mut connections = 0;
-                for server in servers {
-                    connections += meter.active_connections(&server)?;
-                }
-                active.push((traffic::labels(&service), number(connections)));
-            }
-            Ok(active)
-        });
-        let active = active.await.unwrap_or_default();
-        let mut families = state.totals.families();
-        families.push(catalogue::SERVICE_ACTIVE.family(active));
-        families.push(catalogue::SERVICES_LEFT_OUT.family([([], number(left_out))]));
-        Some(families)
+        Some(owners)
     }
 
     /// What `read` gives, on a thread that may block. After a failure the kernel is opened anew.
@@ -169,6 +156,37 @@ impl Scraper {
             }
         }
     }
+}
+
+/// The traffic of Services, of which the `most` with the most packets are shown.
+fn show_traffic(
+    meter: &mut dyn Meter,
+    totals: &sync::Mutex<Totals>,
+    counted: Vec<(VirtualServerKey, Traffic)>,
+    owners: Vec<Option<ObjectKey>>,
+    most: usize,
+) -> Vec<MetricFamily> {
+    let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
+    let left_out = totals.take(traffic::by_service(counted, owners), most);
+    let mut families = totals.families();
+    families.push(catalogue::SERVICES_LEFT_OUT.family([([], number(left_out))]));
+    match active_connections(meter, &totals) {
+        Ok(active) => families.push(catalogue::SERVICE_ACTIVE.family(active)),
+        Err(error) => debug!(%error, "open connections cannot be counted"),
+    }
+    families
+}
+
+fn active_connections(meter: &mut dyn Meter, totals: &Totals) -> Result<Vec<([String; 2], f64)>, Error> {
+    let mut active = Vec::new();
+    for (service, servers) in totals.used_servers() {
+        let mut connections = 0;
+        for server in servers {
+            connections += meter.active_connections(&server)?;
+        }
+        active.push((traffic::labels(&service), number(connections)));
+    }
+    Ok(active)
 }
 
 /// Families in the order of their names, as text.
