@@ -4,6 +4,7 @@ mod journal;
 mod outlets;
 mod own_node;
 mod pacer;
+mod steps;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -12,9 +13,9 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use dataplane::{Dataplane, Kernel, Progress, Report, Settings, Sighting, Target};
+use dataplane::{Dataplane, Kernel, Settings, Sighting};
 use model::{Change, Cluster, Effect, Kind, ObjectKey};
-use plan::{Operation, Options, Planner, State, Update};
+use plan::{Options, Planner};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
 use tracing::info;
@@ -29,9 +30,6 @@ use self::pacer::{Pacer, Scope, Work};
 
 /// How many changes are taken in before the kernel gets its turn, so that a flood of them cannot starve it.
 const MOST_AT_ONCE: usize = 4096;
-
-/// How soon an audit looks again whether the iptables programs have ended.
-const WAIT_FOR_PROGRAMS: Duration = Duration::from_millis(20);
 
 /// Everything that the daemon knows.
 pub(crate) struct Daemon<K> {
@@ -67,14 +65,6 @@ pub(crate) struct Reconfiguration {
     pub(crate) options: Options,
     pub(crate) settings: Settings,
     pub(crate) periods: Periods,
-}
-
-/// What planning leaves to do.
-#[derive(Default)]
-struct Planned {
-    operations: Vec<Operation>,
-    /// Why something could not be planned.
-    errors: Vec<dataplane::Error>,
 }
 
 // === impl Daemon ===
@@ -256,152 +246,6 @@ impl<K: Kernel> Daemon<K> {
             }
         }
     }
-
-    fn first_sync(&mut self, now: Instant) {
-        self.outlets.began();
-        let began = Instant::now();
-        if let Err(error) = self.plan_at_first() {
-            // Without the machine's addresses the plan would take every node port from the kernel.
-            self.outlets.ended(false);
-            self.pacer.postpone(now);
-            let report = Report { errors: vec![error], ..Report::default() };
-            return self.journal.outcome(&report, Scope::Whole);
-        }
-        let report = self.reconcile(now);
-        self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
-        self.answer_for(&report, Scope::Whole);
-        self.conclude(&report, Scope::Whole, now);
-    }
-
-    fn apply_changes(&mut self, now: Instant) {
-        self.outlets.began();
-        let report = self.apply_planned(now);
-        self.answer_for(&report, Scope::Part);
-        self.conclude(&report, Scope::Part, now);
-    }
-
-    fn begin_audit(&mut self, now: Instant) {
-        self.dataplane.begin_audit(self.planner.options());
-        self.pacer.look_again(now);
-    }
-
-    /// Takes one look of the audit under way.
-    fn look(&mut self, now: Instant) {
-        let began = self::now();
-        let progress = self.dataplane.audit(target(&self.planner, &State::default()), now);
-        let ended = self::now();
-        self.looking += ended - began;
-        match progress {
-            Progress::GoesOn => self.pacer.look_again(ended),
-            Progress::Waits => self.pacer.look_again(ended + WAIT_FOR_PROGRAMS),
-            Progress::Done(report) => {
-                self.pacer.audited(std::mem::take(&mut self.looking), ended);
-                self.end_audit(*report, now);
-            }
-        }
-    }
-
-    /// Ends with what was planned in the meantime, so that everything is done that was asked for until now.
-    fn end_audit(&mut self, mut report: Report, now: Instant) {
-        self.journal.audit(&report);
-        self.outlets.audited(&report);
-        self.outlets.began();
-        report.absorb(self.apply_planned(now));
-        self.answer_for(&report, Scope::Whole);
-        self.conclude(&report, Scope::Whole, now);
-    }
-
-    fn apply_planned(&mut self, now: Instant) -> Report {
-        let planned = self.plan_again();
-        let operations = planned.operations;
-        let mut report = Report { errors: planned.errors, ..Report::default() };
-        if !operations.is_empty() {
-            report.absorb(self.dataplane.apply(operations, now));
-            self.journal.changes(&report);
-        }
-        report
-    }
-
-    /// Tells health checks how it went. An element that the kernel refuses is no reason to turn traffic away
-    /// from a node; a step that fails is, until everything has been looked at.
-    fn answer_for(&mut self, report: &Report, scope: Scope) {
-        let failed = !report.errors.is_empty();
-        self.fails = failed || (self.fails && scope == Scope::Part);
-        self.outlets.ended(!self.fails);
-    }
-
-    /// Plans everything, without operations: what the kernel holds is not known before it is observed.
-    fn plan_at_first(&mut self) -> Result<(), dataplane::Error> {
-        let addresses = self.dataplane.host_addresses()?;
-        self.look_at_host = false;
-        let touched = std::mem::take(&mut self.touched);
-        let update = self.planner.start(&self.cluster, &touched, addresses);
-        self.tell(update, &mut Planned::default());
-        self.outlets.listen(&self.cluster, self.planner.options());
-        Ok(())
-    }
-
-    /// Plans what was touched, and what depends on the machine's addresses if they changed.
-    fn plan_again(&mut self) -> Planned {
-        let mut planned = Planned::default();
-        if self.look_at_host {
-            match self.dataplane.host_addresses() {
-                Ok(addresses) => {
-                    self.look_at_host = false;
-                    let update = self.planner.set_host_addresses(&self.cluster, addresses);
-                    self.tell(update, &mut planned);
-                }
-                Err(error) => planned.errors.push(error),
-            }
-        }
-        let touched = std::mem::take(&mut self.touched);
-        let update = if std::mem::take(&mut self.replan) {
-            self.planner.rebuild(&self.cluster)
-        } else {
-            self.planner.update_all(&self.cluster, &touched)
-        };
-        self.tell(update, &mut planned);
-        self.outlets.listen(&self.cluster, self.planner.options());
-        planned
-    }
-
-    /// Says what planning found out, and keeps what is left to do.
-    fn tell(&mut self, update: Update, planned: &mut Planned) {
-        let complaints = self.journal.update(&update);
-        self.outlets.update(&update, complaints, &self.cluster);
-        planned.operations.extend(update.operations);
-    }
-
-    fn reconcile(&mut self, now: Instant) -> Report {
-        let urgent = self.planner.urgent();
-        self.dataplane.reconcile(target(&self.planner, &urgent), now)
-    }
-
-    /// Draws the consequences of what was done: fall-backs for schedulers that this kernel lacks, and when to
-    /// look again.
-    fn conclude(&mut self, report: &Report, scope: Scope, now: Instant) {
-        for scheduler in report.missing_schedulers.iter().copied() {
-            let update = self.planner.without_scheduler(&self.cluster, scheduler);
-            self.tell(update, &mut Planned::default());
-        }
-        let draining = self.dataplane.draining();
-        self.outlets.count(&self.planner, &self.dataplane, report);
-        if !report.missing_schedulers.is_empty() {
-            self.pacer.audit_now();
-        }
-        self.pacer.done(scope, report.is_complete(), draining > 0, now);
-        self.journal.outcome(report, scope);
-        if self.looks_for_leftovers && scope == Scope::Whole && report.is_complete() {
-            let leftovers = self.dataplane.remove_leftovers(self.planner.options());
-            self.looks_for_leftovers = !leftovers.errors.is_empty();
-            self.journal.leftovers(&leftovers);
-        }
-    }
-}
-
-/// What the kernel is compared with.
-fn target<'a>(planner: &'a Planner, urgent: &'a State) -> Target<'a> {
-    Target { desired: planner.desired().state(), urgent, options: planner.options() }
 }
 
 /// The time as timers see it, which tests can stop.

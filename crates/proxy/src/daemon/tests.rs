@@ -50,7 +50,7 @@ impl Kernel for Shared {
     fn addresses(&mut self) -> Result<BTreeSet<IpAddr>, dataplane::Error> {
         self.with(FakeKernel::addresses)
     }
-    fn apply(&mut self, operations: &[Operation]) -> dataplane::Applied {
+    fn apply(&mut self, operations: &[plan::Operation]) -> dataplane::Applied {
         self.with(|kernel| kernel.apply(operations))
     }
     fn real_servers(
