@@ -7,14 +7,16 @@ use crate::support::manifests::Service;
 use crate::support::testbed::{KUBE_IPVS, Testbed, shell};
 use crate::takeover::{FOREIGN, PREDECESSOR, foreign};
 
-/// What kube-proxy's other modes leave, in both implementations of iptables.
-const OTHER_MODES: &str = "
+/// What kube-proxy's other modes leave, with the Service `web` at 10.96.0.10 and `pod-1` behind it.
+pub(crate) const OTHER_MODES: &str = "
 iptables-restore --noflush <<.
 *nat
 :KUBE-SERVICES - [0:0]
 :KUBE-SVC-NPX46M4PTMTKRN6Y - [0:0]
+:KUBE-PROXY-CANARY - [0:0]
 -A PREROUTING -m comment --comment \"kubernetes service portals\" -j KUBE-SERVICES
 -A KUBE-SERVICES -d 10.96.0.10/32 -j KUBE-SVC-NPX46M4PTMTKRN6Y
+-A KUBE-SVC-NPX46M4PTMTKRN6Y -p tcp -m tcp --dport 80 -j DNAT --to-destination 10.244.1.2:8080
 COMMIT
 .
 nft add table ip kube-proxy

@@ -6,6 +6,7 @@ use std::time::Duration;
 use lab::cluster::addresses::CLUSTER_CIDR;
 use lab::traffic::Download;
 
+use crate::cleanup::OTHER_MODES;
 use crate::support::kernel::Dump;
 use crate::support::manifests::Service;
 use crate::support::testbed::{KUBE_IPVS, Testbed, eventually, shell};
@@ -144,4 +145,25 @@ fn an_interface_of_another_kind_is_not_touched() {
     proxy.wait_for_log("kube-ipvs0");
     assert!(proxy.log().contains("bridge"), "{}", proxy.log());
     shell(&testbed.node().namespace, "ip -d link show kube-ipvs0 | grep -w bridge");
+}
+
+#[test]
+fn what_other_modes_left_goes_and_traffic_through_it_goes_on() {
+    let Some(testbed) = Testbed::build() else { return };
+    let namespace = &testbed.node().namespace;
+    shell(namespace, OTHER_MODES);
+    let web = web(&testbed);
+    let client = testbed.client("pod-2", &web);
+    // Translated by the other mode's rules, before there is any virtual server.
+    let download = Download::start(client, u32::MAX, Duration::from_millis(20)).unwrap().unwrap();
+    let mut proxy = testbed.run(&FLAGS);
+    proxy.wait_for_log("removed what kube-proxy in another mode had left");
+    testbed.wait_until_equal(&FLAGS);
+    assert_eq!(shell(namespace, "iptables-save | grep -e KUBE-SVC- -e KUBE-PROXY-CANARY; true"), "");
+    assert_eq!(shell(namespace, "nft list tables | grep kube-proxy; true"), "");
+    let before = download.received();
+    eventually("the download goes on", || {
+        assert!(download.is_running(), "the download broke off");
+        download.received() > before + 2
+    });
 }
