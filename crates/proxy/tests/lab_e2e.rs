@@ -20,6 +20,8 @@ mod endpoints;
 mod folder;
 #[path = "lab_e2e/outside.rs"]
 mod outside;
+#[path = "lab_e2e/own_node.rs"]
+mod own_node;
 #[path = "lab_e2e/repair.rs"]
 mod repair;
 #[path = "lab_e2e/reports.rs"]
