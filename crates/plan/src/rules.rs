@@ -11,6 +11,7 @@ pub mod leftovers;
 mod mangle;
 mod nat;
 pub mod repair;
+mod saved;
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use super::Ruleset;
-use super::repair::words;
+use super::saved::{SavedChains, SavedRule, parse, words};
 
 /// The table of nftables that kube-proxy's mode of that name makes for each family.
 pub const NFTABLES_TABLE: &str = "kube-proxy";
@@ -58,18 +58,6 @@ pub struct Kept {
     pub because: String,
 }
 
-/// One rule of a dump.
-struct SavedRule<'a> {
-    /// Without the chain.
-    text: &'a str,
-    target: Option<String>,
-    /// Whether kube-proxy's comment stands on it, as on all its rules in built-in chains.
-    has_our_comment: bool,
-}
-
-/// One table of a dump: its chains with their rules.
-type SavedTable<'a> = BTreeMap<&'a str, Vec<SavedRule<'a>>>;
-
 /// kube-proxy's chains with fixed names, whatever the table and the mode. Ours have the same names.
 const CHAINS: [&str; 13] = [
     "KUBE-EXTERNAL-SERVICES",
@@ -99,10 +87,10 @@ pub fn beside(standing: &Ruleset, saved: &str) -> Option<Removal> {
         |table, chain| {
             standing.tables.iter().any(|t| t.table.to_string() == table && t.chains.contains(&chain))
         },
-        |table, chain, text| {
+        |table, chain, rule| {
             let jumps =
                 standing.tables.iter().filter(|t| t.table.to_string() == table).flat_map(|t| &t.jumps);
-            jumps.into_iter().any(|jump| jump.chain == chain && words(&jump.text) == words(text))
+            jumps.into_iter().any(|jump| jump.chain == chain && words(&jump.text) == rule.words)
         },
     )
 }
@@ -115,16 +103,16 @@ pub fn everything(saved: &str) -> Option<Removal> {
 fn removal(
     saved: &str,
     stands: impl Fn(&str, &str) -> bool,
-    is_wanted: impl Fn(&str, &str, &str) -> bool,
+    is_wanted: impl Fn(&str, &str, &SavedRule<'_>) -> bool,
 ) -> Option<Removal> {
     let mut removal = Removal::default();
     for (name, table) in parse(saved) {
         let goes = |chain: &str| is_proxys(chain) && !stands(name, chain);
         let is_jump = |chain: &str, rule: &SavedRule<'_>| {
             BUILT_IN.contains(&chain)
-                && rule.has_our_comment
-                && rule.target.as_deref().is_some_and(is_proxys)
-                && !is_wanted(name, chain, rule.text)
+                && has_our_comment(rule)
+                && rule.target().is_some_and(is_proxys)
+                && !is_wanted(name, chain, rule)
         };
         let kept = reached_by_others(&table, goes, is_jump);
         let mut lines = String::new();
@@ -160,7 +148,7 @@ fn removal(
 
 /// The chains among those that would go which other software's rules lead into, and one such rule for each.
 fn reached_by_others<'a>(
-    table: &SavedTable<'a>,
+    table: &SavedChains<'a>,
     goes: impl Fn(&str) -> bool,
     is_jump: impl Fn(&str, &SavedRule<'_>) -> bool,
 ) -> BTreeMap<&'a str, String> {
@@ -168,7 +156,7 @@ fn reached_by_others<'a>(
     let mut to_follow: BTreeSet<&str> = table.keys().copied().filter(|chain| !is_proxys(chain)).collect();
     while let Some(chain) = to_follow.pop_first() {
         for rule in table.get(chain).into_iter().flatten().filter(|rule| !is_jump(chain, rule)) {
-            let target = rule.target.as_deref().filter(|target| goes(target));
+            let target = rule.target().filter(|target| goes(target));
             let Some((target, _)) = target.and_then(|target| table.get_key_value(target)) else { continue };
             if !reached.contains_key(target) {
                 let because = reached.get(chain).cloned();
@@ -189,37 +177,10 @@ fn is_proxys(chain: &str) -> bool {
         })
 }
 
-fn parse(saved: &str) -> BTreeMap<&str, SavedTable<'_>> {
-    let mut tables: BTreeMap<&str, SavedTable<'_>> = BTreeMap::new();
-    let mut current = "";
-    for line in saved.lines().map(str::trim) {
-        if let Some(table) = line.strip_prefix('*') {
-            current = table;
-        } else if let Some(declaration) = line.strip_prefix(':') {
-            let chain = declaration.split(' ').next().unwrap_or_default();
-            tables.entry(current).or_default().entry(chain).or_default();
-        } else if let Some(rule) = line.strip_prefix("-A ") {
-            let (chain, text) = rule.split_once(' ').unwrap_or((rule, ""));
-            tables.entry(current).or_default().entry(chain).or_default().push(SavedRule::read(text));
-        }
-    }
-    tables
-}
-
-// === impl SavedRule ===
-
-impl<'a> SavedRule<'a> {
-    fn read(text: &'a str) -> Self {
-        let words = words(text);
-        let after = |options: &[&str]| {
-            let place = words.iter().position(|word| options.contains(&word.as_str()))?;
-            words.get(place + 1)
-        };
-        let comment = after(&["--comment"]);
-        let has_our_comment =
-            comment.is_some_and(|text| text.starts_with("kubernetes ") || text.starts_with("kube-proxy "));
-        SavedRule { text, target: after(&["-j", "-g"]).cloned(), has_our_comment }
-    }
+/// Whether kube-proxy's comment stands on it, as on all its rules in built-in chains.
+fn has_our_comment(rule: &SavedRule<'_>) -> bool {
+    let comment = rule.argument(&["--comment"]);
+    comment.is_some_and(|text| text.starts_with("kubernetes ") || text.starts_with("kube-proxy "))
 }
 
 // === impl Leftover ===

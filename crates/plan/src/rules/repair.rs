@@ -1,9 +1,9 @@
 //! Comparing the rules that should stand with what `iptables-save` prints, and putting them right in one
 //! `iptables-restore --noflush`.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::saved::{self, SavedChains, words};
 use super::{Rule, Ruleset, TableRules};
 
 /// What is wrong with the rules and the input for `iptables-restore --noflush` that mends it.
@@ -15,13 +15,10 @@ pub struct Repair {
     pub input: String,
 }
 
-/// The rules of one table in a dump, by chain.
-type SavedChains<'a> = BTreeMap<&'a str, Vec<Vec<String>>>;
-
 /// Compares `expected` with `saved`, the output of `iptables-save` or `ip6tables-save`. `None` if nothing
 /// has to be done.
 pub fn repair(expected: &Ruleset, saved: &str) -> Option<Repair> {
-    let saved = parse_saved(saved);
+    let saved = saved::parse(saved);
     let nothing = SavedChains::new();
     let mut repair = Repair { findings: Vec::new(), input: String::new() };
     for table in &expected.tables {
@@ -55,7 +52,7 @@ impl Repair {
     fn check_jump(&mut self, table: &TableRules, jump: &Rule, saved: &SavedChains<'_>, lines: &mut String) {
         let wanted = words(&jump.text);
         let count =
-            saved.get(jump.chain).map_or(0, |rules| rules.iter().filter(|rule| **rule == wanted).count());
+            saved.get(jump.chain).map_or(0, |rules| rules.iter().filter(|rule| rule.words == wanted).count());
         if count == 0 {
             self.findings.push(format!("{} {}: missing: {}", table.table, jump.chain, jump.text));
             let _ = writeln!(lines, "-I {} {}", jump.chain, jump.text);
@@ -81,7 +78,7 @@ fn wrong_chains<'a>(
             table.rules.iter().filter(|rule| rule.chain == *chain).map(|rule| words(&rule.text)).collect();
         let reason = match saved.get(chain) {
             None => "missing",
-            Some(rules) if *rules != wanted => "other rules than ours",
+            Some(rules) if !rules.iter().map(|rule| &rule.words).eq(&wanted) => "other rules than ours",
             Some(_) => continue,
         };
         findings.push(format!("{} {chain}: {reason}", table.table));
@@ -94,59 +91,6 @@ fn wrong_chains<'a>(
 fn declarations_first(lines: &str) -> String {
     let (declarations, rules): (Vec<&str>, Vec<&str>) = lines.lines().partition(|line| line.starts_with(':'));
     declarations.into_iter().chain(rules).flat_map(|line| [line, "\n"]).collect()
-}
-
-/// Reads `iptables-save` output. Lines of unknown form are passed over: they belong to somebody else.
-fn parse_saved(saved: &str) -> BTreeMap<&str, SavedChains<'_>> {
-    let mut tables: BTreeMap<&str, SavedChains<'_>> = BTreeMap::new();
-    let mut current = "";
-    for line in saved.lines().map(str::trim) {
-        if let Some(table) = line.strip_prefix('*') {
-            current = table;
-        } else if let Some(declaration) = line.strip_prefix(':') {
-            let chain = declaration.split(' ').next().unwrap_or_default();
-            tables.entry(current).or_default().entry(chain).or_default();
-        } else if let Some(rule) = line.strip_prefix("-A ") {
-            let (chain, text) = rule.split_once(' ').unwrap_or((rule, ""));
-            tables.entry(current).or_default().entry(chain).or_default().push(words(text));
-        }
-    }
-    tables
-}
-
-/// Splits a rule into its arguments, without the quotes that some versions of the tools print around every
-/// comment and others only around those with spaces.
-pub(super) fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let (mut quoted, mut started, mut escaped) = (false, false, false);
-    for character in text.chars() {
-        match character {
-            _ if escaped => {
-                word.push(character);
-                escaped = false;
-            }
-            '\\' if quoted => escaped = true,
-            '"' => {
-                quoted = !quoted;
-                started = true;
-            }
-            ' ' if !quoted => {
-                if started {
-                    words.push(std::mem::take(&mut word));
-                    started = false;
-                }
-            }
-            _ => {
-                word.push(character);
-                started = true;
-            }
-        }
-    }
-    if started {
-        words.push(word);
-    }
-    words
 }
 
 #[cfg(test)]
