@@ -165,8 +165,7 @@ impl<K: Kernel> Dataplane<K> {
             let wanted = ruleset(family, options);
             match self.rules.write_where_none_are(&mut self.kernel, &wanted) {
                 Ok(None) => continue,
-                Ok(Some(findings)) => report.repaired.extend(findings),
-                Err(error) => report.errors.push(error),
+                outcome => report.add_repairs(outcome.map(Option::unwrap_or_default)),
             }
             rules.push(wanted);
         }
@@ -205,10 +204,7 @@ impl<K: Kernel> Dataplane<K> {
         for wanted in late {
             self.rules.enforce(&mut self.kernel, &wanted, &mut report);
         }
-        if self.flows == Flows::Unknown && report.errors.is_empty() {
-            self.flows = Flows::Known;
-            self.forget_flows(flows::of_state(target.desired), &mut report);
-        }
+        self.forget_unknown_flows(target.desired, &mut report);
         report
     }
 
@@ -279,10 +275,7 @@ impl<K: Kernel> Dataplane<K> {
     /// Settings, the interface and the sets.
     fn build_foundations(&mut self, families: &[Family], report: &mut Report) {
         self.enforce_settings(report);
-        match self.create_missing(families) {
-            Ok(created) => report.repaired.extend(created),
-            Err(error) => report.errors.push(error),
-        }
+        report.add_repairs(self.create_missing(families));
     }
 
     fn create_missing(&mut self, families: &[Family]) -> Result<Vec<Repaired>, Error> {

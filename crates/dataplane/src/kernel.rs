@@ -52,18 +52,10 @@ pub trait Kernel {
     /// # Errors
     /// If any of them cannot be read completely.
     fn observe(&mut self, families: &[Family]) -> Result<Observed, Error> {
-        let VirtualServers { configs, firewall_marks } = self.virtual_servers()?;
-        let mut state = State::default();
-        for (key, config) in configs {
-            let real_servers = in_order(self.real_servers(&key)?);
-            let server = VirtualServer { config, real_servers, drain_timeout: None };
-            state.virtual_servers.insert(key, Arc::new(server));
-        }
-        for set in families.iter().copied().flat_map(SetId::all) {
-            state.members.extend(self.set_entries(set)?.into_iter().map(|entry| Member { set, entry }));
-        }
-        state.addresses = self.addresses()?;
-        Ok(Observed { state, firewall_marks })
+        observe_with(self, families, |kernel, key, config| {
+            let real_servers = in_order(kernel.real_servers(key)?);
+            Ok(Arc::new(VirtualServer { config, real_servers, drain_timeout: None }))
+        })
     }
 
     /// Carries out operations in their order. One that the kernel refuses does not stop the others. What is
@@ -240,6 +232,25 @@ pub struct RealServerLoad {
     pub server: RealServer,
     /// Its connections, established and ending ones.
     pub connections: u64,
+}
+
+/// Reads everything but real servers, of which `complete` knows.
+pub(crate) fn observe_with<K: Kernel + ?Sized>(
+    kernel: &mut K,
+    families: &[Family],
+    mut complete: impl FnMut(&mut K, &VirtualServerKey, VirtualServerConfig) -> Result<Arc<VirtualServer>, Error>,
+) -> Result<Observed, Error> {
+    let VirtualServers { configs, firewall_marks } = kernel.virtual_servers()?;
+    let mut state = State::default();
+    for (key, config) in configs {
+        let server = complete(kernel, &key, config)?;
+        state.virtual_servers.insert(key, server);
+    }
+    for set in families.iter().copied().flat_map(SetId::all) {
+        state.members.extend(kernel.set_entries(set)?.into_iter().map(|entry| Member { set, entry }));
+    }
+    state.addresses = kernel.addresses()?;
+    Ok(Observed { state, firewall_marks })
 }
 
 /// Real servers as a plan orders them.

@@ -116,6 +116,14 @@ impl Report {
         self.failures.is_empty() && self.errors.is_empty()
     }
 
+    /// Adds what a step put right, or why it failed.
+    pub(crate) fn add_repairs(&mut self, outcome: Result<Vec<Repaired>, Error>) {
+        match outcome {
+            Ok(repaired) => self.repaired.extend(repaired),
+            Err(error) => self.errors.push(error),
+        }
+    }
+
     /// Adds what a further step did.
     pub fn absorb(&mut self, other: Report) {
         self.sent += other.sent;

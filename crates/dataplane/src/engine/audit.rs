@@ -15,9 +15,9 @@ use model::{Family, PerFamily};
 use plan::rules::ruleset;
 use plan::{Difference, Member, Options, SetId, State, VirtualServer, VirtualServerKey, ownership};
 
-use super::{Dataplane, Flows, Target, flows};
+use super::{Dataplane, Target};
 use crate::Error;
-use crate::kernel::{Kernel, Observed, VirtualServers, in_order};
+use crate::kernel::{Kernel, Observed, VirtualServers, in_order, observe_with};
 use crate::report::{Differences, Foreign, Report};
 
 /// Of how many virtual servers the real servers are read in one look; each is a question of its own to the kernel.
@@ -184,25 +184,17 @@ impl<K: Kernel> Dataplane<K> {
 
     /// What a reconciliation observes, with the real servers as they should be: they are looked at afterwards.
     fn observe_structure(&mut self, target: Target<'_>) -> Result<Observed, Error> {
+        let families: Vec<Family> = target.options.families.iter().copied().collect();
         let desired = &target.desired.virtual_servers;
-        let VirtualServers { configs, firewall_marks } = self.kernel.virtual_servers()?;
-        let mut state = State::default();
-        for (key, config) in configs {
-            let server = match desired.get(&key) {
+        observe_with(&mut self.kernel, &families, |_, key, config| {
+            Ok(match desired.get(key) {
                 Some(wanted) if wanted.config == config => Arc::clone(wanted),
                 wanted => {
                     let real_servers = wanted.map_or_else(Vec::new, |wanted| wanted.real_servers.clone());
                     Arc::new(VirtualServer { config, real_servers, drain_timeout: None })
                 }
-            };
-            state.virtual_servers.insert(key, server);
-        }
-        for set in target.options.families.iter().copied().flat_map(SetId::all) {
-            let entries = self.kernel.set_entries(set)?;
-            state.members.extend(entries.into_iter().map(|entry| Member { set, entry }));
-        }
-        state.addresses = self.kernel.addresses()?;
-        Ok(Observed { state, firewall_marks })
+            })
+        })
     }
 
     fn look_at_real_servers(
@@ -245,16 +237,9 @@ impl<K: Kernel> Dataplane<K> {
             let Some(reading) = rules.get_mut(family).take() else { continue };
             let saved = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let wanted = ruleset(family, target.options);
-            let mended = saved.and_then(|saved| self.rules.mend(&mut self.kernel, &wanted, &saved));
-            match mended {
-                Ok(findings) => report.repaired.extend(findings),
-                Err(error) => report.errors.push(error),
-            }
+            report.add_repairs(saved.and_then(|saved| self.rules.mend(&mut self.kernel, &wanted, &saved)));
         }
-        if self.flows == Flows::Unknown && report.errors.is_empty() {
-            self.flows = Flows::Known;
-            self.forget_flows(flows::of_state(target.desired), &mut report);
-        }
+        self.forget_unknown_flows(target.desired, &mut report);
         report
     }
 }

@@ -4,17 +4,25 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use model::Family;
-use plan::VirtualServerKey;
+use plan::{State, VirtualServerKey};
 
 use super::{Dataplane, Flows};
 use crate::Error;
-use crate::flows::Stale;
+use crate::flows::{self, Stale};
 use crate::kernel::Kernel;
 use crate::report::{ConntrackLook, Report};
 
 // === impl Dataplane ===
 
 impl<K: Kernel> Dataplane<K> {
+    /// Looks at all flows if some may be stale, unless something else failed.
+    pub(super) fn forget_unknown_flows(&mut self, desired: &State, report: &mut Report) {
+        if self.flows == Flows::Unknown && report.errors.is_empty() {
+            self.flows = Flows::Known;
+            self.forget_flows(flows::of_state(desired), report);
+        }
+    }
+
     /// Makes conntrack forget flows. If that fails, or if it is not known what the kernel did before, the next
     /// reconciliation looks at all of them.
     pub(super) fn forget_flows(&mut self, stale: BTreeMap<VirtualServerKey, Stale>, report: &mut Report) {

@@ -24,14 +24,10 @@ pub(super) struct Rules {
 impl Rules {
     /// Reads the rules of a family and writes what is missing or different.
     pub(super) fn enforce(&mut self, kernel: &mut impl Kernel, wanted: &Ruleset, report: &mut Report) {
-        let mended = kernel.saved_rules(wanted.family).and_then(|saved| {
+        report.add_repairs(kernel.saved_rules(wanted.family).and_then(|saved| {
             self.note_other_mode(wanted, &saved);
             self.mend(kernel, wanted, &saved)
-        });
-        match mended {
-            Ok(findings) => report.repaired.extend(findings),
-            Err(error) => report.errors.push(error),
-        }
+        }));
     }
 
     /// The same if there are no rules in chains named like ours, or if they are as they should be; none if there

@@ -85,6 +85,28 @@ pub(super) fn settled(desired: &State) -> Dataplane<FakeKernel> {
     dataplane
 }
 
+/// A data plane that held `left` before what `damage` names was taken away.
+pub(super) fn damaged(left: &State, damage: &State) -> Dataplane<FakeKernel> {
+    let mut dataplane = settled(left);
+    let kernel = dataplane.kernel_mut();
+    for key in damage.virtual_servers.keys() {
+        kernel.state.virtual_servers.remove(key);
+    }
+    for address in &damage.addresses {
+        kernel.state.addresses.remove(address);
+    }
+    dataplane
+}
+
+/// A data plane that holds `desired`, and a virtual server and an address that are somebody else's.
+pub(super) fn beside_others(desired: &State) -> Dataplane<FakeKernel> {
+    let mut dataplane = settled(desired);
+    let foreign = state(&["192.0.2.9:80/TCP wlc 10.9.9.9:80*1"]);
+    dataplane.kernel_mut().state.virtual_servers.extend(foreign.virtual_servers);
+    dataplane.kernel_mut().state.addresses.extend(foreign.addresses);
+    dataplane
+}
+
 #[track_caller]
 pub(super) fn check_log(dataplane: &mut Dataplane<FakeKernel>, expected: Expect) {
     expected.assert_eq(&dataplane.kernel_mut().take_log());
@@ -236,10 +258,7 @@ fn a_restart_remembers_what_was_draining_without_sending_anything() {
 #[test]
 fn what_somebody_else_made_is_left_alone() {
     let desired = state(&["10.96.0.1:80/TCP rr"]);
-    let mut dataplane = settled(&desired);
-    let foreign = state(&["192.0.2.9:80/TCP wlc 10.9.9.9:80*1"]);
-    dataplane.kernel_mut().state.virtual_servers.extend(foreign.virtual_servers);
-    dataplane.kernel_mut().state.addresses.extend(foreign.addresses);
+    let mut dataplane = beside_others(&desired);
     let report = reconcile(&mut dataplane, &desired);
     check_log(&mut dataplane, expect![""]);
     assert_eq!(report.foreign.unwrap().count(), 2);
@@ -450,14 +469,7 @@ proptest! {
     /// From whatever a predecessor left and whatever was broken by hand, one reconciliation leads to the plan.
     #[test]
     fn reconciling_leads_to_the_plan_from_anywhere(left in any_state(), damage in any_state(), desired in any_state()) {
-        let mut dataplane = settled(&left);
-        let kernel = dataplane.kernel_mut();
-        for key in damage.virtual_servers.keys() {
-            kernel.state.virtual_servers.remove(key);
-        }
-        for address in &damage.addresses {
-            kernel.state.addresses.remove(address);
-        }
+        let mut dataplane = damaged(&left, &damage);
         prop_assert!(reconcile(&mut dataplane, &desired).is_complete());
         prop_assert_eq!(&dataplane.kernel().state, &desired);
         dataplane.kernel_mut().take_log();

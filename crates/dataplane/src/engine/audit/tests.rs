@@ -1,7 +1,9 @@
 use expect_test::expect;
 use proptest::prelude::*;
 
-use super::super::tests::{any_state, check_log, key, options, real, settled, state};
+use super::super::tests::{
+    any_state, beside_others, check_log, damaged, dataplane, key, options, real, settled, state,
+};
 use super::*;
 use crate::fake::FakeKernel;
 use plan::difference;
@@ -115,10 +117,7 @@ fn an_audit_that_begins_again_looks_at_the_structure_again() {
 #[test]
 fn what_somebody_else_made_is_counted_and_left_alone() {
     let desired = state(&["10.96.0.1:80/TCP rr"]);
-    let mut dataplane = settled(&desired);
-    let foreign = state(&["192.0.2.9:80/TCP wlc 10.9.9.9:80*1"]);
-    dataplane.kernel_mut().state.virtual_servers.extend(foreign.virtual_servers);
-    dataplane.kernel_mut().state.addresses.extend(foreign.addresses);
+    let mut dataplane = beside_others(&desired);
     let report = audit(&mut dataplane, &desired);
     check_log(&mut dataplane, expect![""]);
     assert_eq!(report.foreign.unwrap().count(), 2);
@@ -149,7 +148,7 @@ fn rules_that_somebody_changed_are_written_again() {
 /// What was prepared is first read by an audit, which learns how the rules are worded there.
 #[test]
 fn rules_in_other_words_are_no_difference() {
-    let mut dataplane = super::super::tests::dataplane();
+    let mut dataplane = dataplane();
     dataplane.kernel_mut().other_word = Some(("-j RETURN", "--jump RETURN"));
     dataplane.prepare(&options(), Instant::now());
     let desired = State::default();
@@ -167,14 +166,7 @@ proptest! {
     /// From whatever a predecessor left and whatever was broken by hand, one audit leads to the plan.
     #[test]
     fn an_audit_leads_to_the_plan_from_anywhere(left in any_state(), damage in any_state(), desired in any_state()) {
-        let mut dataplane = settled(&left);
-        let kernel = dataplane.kernel_mut();
-        for key in damage.virtual_servers.keys() {
-            kernel.state.virtual_servers.remove(key);
-        }
-        for address in &damage.addresses {
-            kernel.state.addresses.remove(address);
-        }
+        let mut dataplane = damaged(&left, &damage);
         prop_assert!(audit(&mut dataplane, &desired).is_complete());
         prop_assert_eq!(&dataplane.kernel().state, &desired);
         dataplane.kernel_mut().take_log();
