@@ -29,6 +29,11 @@ pub(crate) fn time_in(namespace: &Namespace, words: &[&str], input: Option<&Path
     Ok(began.elapsed())
 }
 
+/// Runs this program again in a namespace, with these arguments, and gives what it wrote.
+pub(crate) fn repeat_in(namespace: &Namespace, arguments: &[&str]) -> Result<String> {
+    Ok(namespace.output(&std::env::current_exe()?.to_string_lossy(), arguments)?)
+}
+
 fn finish(command: &mut Command, shown: &str) -> Result<String> {
     let output = command.stderr(Stdio::piped()).output().with_context(|| format!("cannot start {shown}"))?;
     if !output.status.success() {

@@ -1,6 +1,6 @@
 //! The messages that kube-ipvs sends for its first sync, recorded by `strace`, and a loop that sends them again.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use anyhow::{Context, Result, bail};
 use netlink_sys::{Socket, SocketAddr};
 use nix::libc::{MSG_TRUNC, NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE};
 
-use crate::node::{Node, Setting};
+use crate::node::{Node, Proxy, Setting};
 use crate::process;
 
 /// Every socket is told with its protocol, and everything written to one is dumped.
-pub(crate) const STRACE: [&str; 7] = ["-f", "-yy", "-e", "trace=sendto", "-e", "write=all", "-qq"];
+const STRACE: [&str; 7] = ["-f", "-yy", "-e", "trace=sendto", "-e", "write=all", "-qq"];
 
 /// `NLM_F_ACK`, and where the flags and the number of a message stand.
 const ACK: u16 = 4;
@@ -45,21 +45,33 @@ struct Batch {
 /// Records what kube-ipvs sends for the objects that the API server has now.
 pub(crate) fn record(setting: &Setting, name: &str, more: &[&str]) -> Result<PathBuf> {
     let node = Node::new()?;
-    let trace = setting.file(&format!("{name}.strace"));
-    let output = trace.to_string_lossy();
-    let options = [&STRACE[..], &["-o", &output]].concat();
-    let mut proxy = node.launch(setting, Some((Path::new("strace"), &options)), more)?;
-    proxy.wait(Instant::now())?;
+    let (proxy, trace) = start_traced(&node, setting, name, more)?;
     proxy.stop_launched()?;
     let recording = setting.file(&format!("{name}.recording"));
     let mut file = File::create(&recording)?;
-    let trace = BufReader::new(File::open(&trace).with_context(|| format!("cannot open {output}"))?);
+    let trace = File::open(&trace).with_context(|| format!("cannot open {}", trace.display()))?;
+    let trace = BufReader::new(trace);
     for batch in read_trace(trace)?.into_iter().filter(Batch::changes_something) {
         file.write_all(&[batch.protocol])?;
         file.write_all(&u32::try_from(batch.bytes.len())?.to_ne_bytes())?;
         file.write_all(&batch.bytes)?;
     }
     Ok(recording)
+}
+
+/// Starts kube-ipvs under strace and waits until it is ready. Gives the file that the trace goes to.
+pub(crate) fn start_traced(
+    node: &Node,
+    setting: &Setting,
+    name: &str,
+    more: &[&str],
+) -> Result<(Proxy, PathBuf)> {
+    let trace = setting.file(&format!("{name}.strace"));
+    let output = trace.to_string_lossy().into_owned();
+    let options = [&STRACE[..], &["-o", &output]].concat();
+    let mut proxy = node.launch(setting, Some((Path::new("strace"), &options)), more)?;
+    proxy.wait(Instant::now())?;
+    Ok((proxy, trace))
 }
 
 /// Counts the messages in a trace.
@@ -78,13 +90,8 @@ pub(crate) fn count_messages(trace: impl BufRead) -> Result<Messages> {
 /// Sends a recording in a fresh namespace and says how long that took.
 pub(crate) fn time_replay(recording: &Path) -> Result<Duration> {
     let node = Node::new()?;
-    let path = recording.to_string_lossy();
-    let this = std::env::current_exe()?;
-    let report = recording.with_extension("took");
-    let script = format!("{} replay {path} > {}", this.display(), report.display());
-    process::time_in(&node.namespace, &["sh", "-c", &script], None)?;
-    let milliseconds = fs::read_to_string(&report)?;
-    Ok(Duration::from_micros(milliseconds.trim().parse()?))
+    let microseconds = process::repeat_in(&node.namespace, &["replay", &recording.to_string_lossy()])?;
+    Ok(Duration::from_micros(microseconds.trim().parse()?))
 }
 
 /// Sends a recording in this namespace, and prints how many microseconds that took.

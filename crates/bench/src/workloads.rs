@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     what: Vec<Workload>,
 }
 
+/// Audits would disturb what is measured.
+const NO_AUDITS: [&str; 2] = ["--ipvs-sync-period", "1h"];
+
 /// Something to measure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Workload {

@@ -2,21 +2,18 @@
 
 use std::fs;
 use std::io::BufReader;
-use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use netlink::ipvs::{Ipvs, VirtualServerId};
 
-use super::Size;
+use super::{NO_AUDITS, Size};
 use crate::node::{Node, Setting};
 use crate::objects::cluster_ip;
 use crate::syscalls::Tracing;
 use crate::table::{self, median, ratio, seconds};
 use crate::{api, recording};
-
-const NO_AUDITS: [&str; 2] = ["--ipvs-sync-period", "1h"];
 
 /// How many single changes are measured.
 const CHANGES: u32 = 25;
@@ -79,11 +76,7 @@ pub(super) fn rolling_update(setting: &Setting) -> Result<()> {
     let before = 200_000;
     api::command(setting.api, &pods(before))?;
     let node = Node::new()?;
-    let trace = setting.file("rolling.strace");
-    let output = trace.to_string_lossy();
-    let options = [&recording::STRACE[..], &["-o", &output]].concat();
-    let mut proxy = node.launch(setting, Some((Path::new("strace"), &options)), &NO_AUDITS)?;
-    proxy.wait(Instant::now())?;
+    let (proxy, trace) = recording::start_traced(&node, setting, "rolling", &NO_AUDITS)?;
     let begin = fs::metadata(&trace)?.len();
     for step in 1..=10 {
         api::command(setting.api, &pods(before + step * ENDPOINTS / 10))?;

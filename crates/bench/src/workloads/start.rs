@@ -1,11 +1,10 @@
 //! From nothing to a node that serves, and the same once more.
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::Size;
+use super::{NO_AUDITS, Size};
 use crate::loaders::State;
 use crate::node::{Node, Setting, Start};
 use crate::table::{self, median, ratio, seconds};
@@ -16,9 +15,6 @@ const MOST_FOR_LOADERS: u32 = 20_000;
 
 /// Every address is bound to the interface, as kube-proxy does it.
 const ALL_BOUND: [&str; 4] = ["--ipvs-sync-period", "1h", "--max-bound-addresses", "1000000"];
-
-/// Audits would disturb what is measured.
-const NO_AUDITS: [&str; 2] = ["--ipvs-sync-period", "1h"];
 
 /// What was measured of one size: every one a median.
 struct Measured {
@@ -126,10 +122,7 @@ impl Measured {
 /// How long the server needs to send its lists to a client that throws them away.
 fn time_discard(setting: &Setting) -> Result<Duration> {
     let node = Node::new()?;
-    let (this, report) = (std::env::current_exe()?, setting.file("discard"));
-    let script = format!("{} discard {} > {}", this.display(), setting.api, report.display());
-    process::time_in(&node.namespace, &["sh", "-c", &script], None)?;
-    let report = fs::read_to_string(report)?;
+    let report = process::repeat_in(&node.namespace, &["discard", &setting.api.to_string()])?;
     let milliseconds = report.split_whitespace().next().context("nothing was reported")?;
     Ok(Duration::from_millis(milliseconds.parse()?))
 }
