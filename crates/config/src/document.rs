@@ -18,6 +18,7 @@ pub use self::sections::{
     ClientConnection, Conntrack, DetectLocal, IpTables, Ipvs, KubeIpvs, LogOptions, LogStream, Logging,
     NfTables, Pattern, Winkernel,
 };
+pub(crate) use self::values::whole;
 pub use self::values::{FlushFrequency, GoDuration, Size};
 
 /// `apiVersion` of the file.

@@ -8,7 +8,7 @@ const KNOWN: &str = include_str!("feature_gates.txt");
 ///
 /// # Errors
 /// If the gate is unknown, or cannot be set so.
-pub fn check(name: &str, value: bool) -> Result<(), String> {
+pub(crate) fn check(name: &str, value: bool) -> Result<(), String> {
     let locked = KNOWN
         .lines()
         .filter(|line| !line.starts_with('#'))

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
@@ -108,12 +108,8 @@ impl Events {
                 Err(_) => return,
             }
         }
-        for _ in 0..MOST_QUIETS {
-            match self.events.recv_timeout(QUIET) {
-                Ok(_) => {}
-                Err(_) => return,
-            }
-        }
+        let last = Instant::now() + QUIET * MOST_QUIETS;
+        while Instant::now() < last && self.events.recv_timeout(QUIET).is_ok() {}
     }
 }
 

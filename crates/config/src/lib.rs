@@ -13,13 +13,13 @@ pub mod difference;
 pub mod document;
 pub mod error;
 pub mod families;
-pub mod feature_gates;
 pub mod flags;
 pub mod follow;
 pub mod setting;
 
 mod check;
 mod decode;
+mod feature_gates;
 mod load;
 
 pub use configuration::Configuration;

@@ -77,11 +77,6 @@ impl Setting {
         Setting::all().find(|setting| setting.field.is_some_and(|field| belongs_to(path, field)))
     }
 
-    /// The setting of a flag.
-    pub fn of_flag(flag: &str) -> Option<&'static Setting> {
-        Setting::all().find(|setting| setting.flag == Some(flag))
-    }
-
     /// Whether kube-proxy does not know it.
     pub fn is_own(&self) -> bool {
         self.field.is_some_and(|field| field.starts_with("kubeIpvs."))

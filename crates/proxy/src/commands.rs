@@ -41,7 +41,7 @@ pub(crate) fn print_version() -> anyhow::Result<ExitCode> {
 /// The configuration for a command that only looks.
 fn configuration(flags: &ConfigurationFlags) -> anyhow::Result<Configuration> {
     let mut warnings = Vec::new();
-    let configuration = config::load(&flags.settings, flags.config.as_deref(), &mut warnings);
+    let configuration = flags.load(&mut warnings);
     for warning in warnings {
         warn!("{warning}");
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use config::ConfigFlags;
+use config::{ConfigFlags, Configuration};
 
 /// The heading of what only kube-ipvs has.
 const OWN: &str = "Options that only kube-ipvs has";
@@ -117,6 +117,15 @@ pub(crate) enum OutputFormat {
     Text,
     /// One JSON object.
     Json,
+}
+
+// === impl ConfigurationFlags ===
+
+impl ConfigurationFlags {
+    /// The configuration; see [`config::load()`].
+    pub(crate) fn load(&self, warnings: &mut Vec<String>) -> Result<Configuration, config::Error> {
+        config::load(&self.settings, self.config.as_deref(), warnings)
+    }
 }
 
 // === impl Cli ===

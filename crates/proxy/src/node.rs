@@ -98,7 +98,7 @@ pub(crate) fn identity(arguments: &[&str]) -> Identity {
     let program = ["kube-ipvs", "--proxy-mode=ipvs"];
     let words = program.into_iter().chain(arguments.iter().copied()).map(Into::into);
     let flags = crate::flags::Cli::read(words).unwrap().run.configuration;
-    Identity::new("node-a", &config::load(&flags.settings, None, &mut Vec::new()).unwrap())
+    Identity::new("node-a", &flags.load(&mut Vec::new()).unwrap())
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ impl Reload {
 
     fn changed(&mut self) -> ControlFlow<()> {
         let mut warnings = Vec::new();
-        let new = ::config::load(&self.flags.settings, self.flags.config.as_deref(), &mut warnings);
+        let new = self.flags.load(&mut warnings);
         let new = new
             .map_err(anyhow::Error::from)
             .and_then(|new| Ok((self.reconfiguration(&new, &mut warnings)?, new)));

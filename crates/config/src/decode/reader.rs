@@ -9,6 +9,7 @@ use serde::de::{self, Deserializer, Error as _, IntoDeserializer, Unexpected, Vi
 use serde::forward_to_deserialize_any;
 
 use super::tree::{Entry, Node, Value};
+use crate::document::whole;
 use crate::error::Mistake;
 
 /// Reads one value.
@@ -78,7 +79,7 @@ impl<'a> Reader<'a> {
             Value::Bool(value) => visitor.visit_bool(*value),
             Value::Integer(value) => visitor.visit_i64(*value),
             Value::Float(value) => match whole(*value) {
-                Some(value) => visitor.visit_i64(value),
+                Some(value) => visitor.visit_i64(value.into()),
                 None => visitor.visit_f64(*value),
             },
             Value::Text(value) => visitor.visit_str(value),
@@ -137,14 +138,6 @@ impl IntoDeserializer<'_, Mistake> for Reader<'_> {
     fn into_deserializer(self) -> Self {
         self
     }
-}
-
-/// A number that is whole although it is written with a point or an exponent, as Go's decoder takes it.
-fn whole(value: f64) -> Option<i64> {
-    // Within these bounds every whole number has an exact i32, and no field takes more.
-    let whole = value.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&value);
-    #[expect(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
-    whole.then_some(value as i64)
 }
 
 // === impl Value ===

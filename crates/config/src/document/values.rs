@@ -136,8 +136,16 @@ pub(super) fn null_or_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result
 
 /// A number without a fraction is written without a point.
 pub(super) fn short_number<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    // Within these bounds every whole number has an exact i32.
-    let whole = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(number);
+    match whole(*number) {
+        Some(number) => serializer.serialize_i32(number),
+        None => serializer.serialize_f64(*number),
+    }
+}
+
+/// A number that is whole although it is written with a point or an exponent, as Go's decoder takes it.
+pub(crate) fn whole(number: f64) -> Option<i32> {
+    // Within these bounds every whole number has an exact i32, and no field takes more.
+    let whole = number.fract() == 0.0 && (f64::from(i32::MIN)..=f64::from(i32::MAX)).contains(&number);
     #[expect(clippy::cast_possible_truncation, reason = "it is whole and within bounds")]
-    if whole { serializer.serialize_i32(*number as i32) } else { serializer.serialize_f64(*number) }
+    whole.then_some(number as i32)
 }

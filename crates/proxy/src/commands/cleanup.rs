@@ -8,15 +8,14 @@ use dataplane::linux::usability;
 use plan::Options;
 
 use super::print;
-use crate::flags::{CleanupFlags, ConfigurationFlags};
+use crate::flags::CleanupFlags;
 use crate::logging;
 
 /// Runs the command.
 pub(crate) fn cleanup(flags: &CleanupFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
-    let ConfigurationFlags { settings, config } = &flags.configuration;
     // What else is in it does not matter here.
-    let configuration = config::load(settings, config.as_deref(), &mut Vec::new())?;
+    let configuration = flags.configuration.load(&mut Vec::new())?;
     remove(&configuration, !flags.dry_run)
 }
 

@@ -20,8 +20,10 @@ const DIFFERENT: u8 = 2;
 pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
     let configuration = super::configuration(&flags.configuration)?;
-    let mut kernel = Linux::open()?;
-    let mut options = wanted_options(&configuration, families()?.0)?;
+    let kernel = Linux::open()?;
+    let (families, rules) = families()?;
+    let mut kernel = kernel.knowing_rules(rules);
+    let mut options = wanted_options(&configuration, families)?;
     if flags.host_address.is_empty() {
         options.host_addresses = kernel.host_addresses()?;
     }

@@ -108,7 +108,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
 /// Reads the configuration and starts logging as it asks for.
 fn configure(flags: &ConfigurationFlags) -> anyhow::Result<(Configuration, Verbosity)> {
     let mut warnings = Vec::new();
-    let configuration = ::config::load(&flags.settings, flags.config.as_deref(), &mut warnings);
+    let configuration = flags.load(&mut warnings);
     let verbosity = match &configuration {
         Ok(configuration) => logging::start(configuration.verbosity, configuration.log_format),
         Err(_) => logging::start(0, LogFormat::Text),

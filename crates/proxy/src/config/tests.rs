@@ -5,7 +5,7 @@ use crate::flags::Cli;
 
 fn configuration(arguments: &[&str]) -> Configuration {
     let cli = Cli::read(["kube-ipvs"].iter().chain(arguments).map(OsString::from)).unwrap();
-    ::config::load(&cli.run.configuration.settings, None, &mut Vec::new()).unwrap()
+    cli.run.configuration.load(&mut Vec::new()).unwrap()
 }
 
 fn options(arguments: &[&str]) -> anyhow::Result<Options> {

@@ -26,8 +26,7 @@ impl Bench {
         let arguments =
             [OsString::from("kube-ipvs"), "--config".into(), path.into(), "--drain-timeout=1s".into()];
         let flags = Cli::read(arguments).unwrap().run.configuration;
-        let configuration =
-            ::config::load(&flags.settings, flags.config.as_deref(), &mut Vec::new()).unwrap();
+        let configuration = flags.load(&mut Vec::new()).unwrap();
         let (apply, applied) = mpsc::channel(1);
         let (restart, restarted) = mpsc::channel(1);
         let reload = Reload {

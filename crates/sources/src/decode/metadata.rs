@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use model::{Kind, ObjectKey};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -111,7 +112,8 @@ impl Metadata {
         let mut reader = Reader::new(subject(kind, &key));
         Ok(Identified {
             uid: reader.read("metadata.uid", metadata.uid).filter(|uid| !uid.is_empty()),
-            created: read_created(&mut reader, metadata.creation_timestamp),
+            created: read_time(&mut reader, "metadata.creationTimestamp", metadata.creation_timestamp)
+                .map(Timestamp::as_second),
             is_deleted: reader.read("metadata.deletionTimestamp", metadata.deletion_timestamp).is_some(),
             labels: reader.read("metadata.labels", metadata.labels).unwrap_or_default(),
             annotations: reader.read("metadata.annotations", metadata.annotations).unwrap_or_default(),
@@ -157,12 +159,12 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error>
     IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
-fn read_created(reader: &mut Reader, field: Field<String>) -> Option<i64> {
-    let path = "metadata.creationTimestamp";
+pub(super) fn read_time(reader: &mut Reader, path: &str, field: Field<String>) -> Option<Timestamp> {
     let text = reader.read(path, field)?;
-    match text.parse::<jiff::Timestamp>() {
-        Ok(timestamp) => Some(timestamp.as_second()),
+    match text.parse() {
+        Ok(time) => Some(time),
         Err(error) => {
+            let error: jiff::Error = error;
             reader.complain(path, format_args!("{text:?} is not a time ({error}); ignored"));
             None
         }

@@ -4,13 +4,12 @@ use std::net::IpAddr;
 use std::num::NonZeroI64;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort, Topology};
 use serde::Deserialize;
 
 use super::address::parse_host_ip;
 use super::field::{Field, objects};
-use super::metadata::{Identified, Metadata};
+use super::metadata::{Identified, Metadata, read_time};
 use super::reader::Reader;
 use super::service::read_protocol;
 use super::{Decoded, Object, Outcome, Raw};
@@ -108,14 +107,7 @@ impl Raw for RawSlice {
 
 fn read_trigger_time(reader: &mut Reader, field: Field<String>) -> Option<NonZeroI64> {
     let path = "metadata.annotations[endpoints.kubernetes.io/last-change-trigger-time]";
-    let text = reader.read(path, field)?;
-    match text.parse::<Timestamp>() {
-        Ok(time) => NonZeroI64::new(time.as_millisecond()),
-        Err(error) => {
-            reader.complain(path, format_args!("{text:?} is not a time ({error}); ignored"));
-            None
-        }
-    }
+    NonZeroI64::new(read_time(reader, path, field)?.as_millisecond())
 }
 
 fn without_service(mut reader: Reader, key: ObjectKey, reason: &str) -> Decoded {
