@@ -53,19 +53,24 @@ pub fn is_foreign_server(key: &VirtualServerKey, members: &BTreeSet<Member>, opt
 
 /// Whether an address of `kube-ipvs0` that is not wanted is to be left alone, with these entries in the sets.
 pub fn is_foreign_address(address: &IpAddr, members: &BTreeSet<Member>) -> bool {
-    !members.contains(&Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address)))
+    !members.contains(&bound(address))
+}
+
+/// The entry that stands for an address of `kube-ipvs0`.
+fn bound(address: &IpAddr) -> Member {
+    Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address))
 }
 
 /// [`claim`] where everything of a proxy's has to go, and a part of it may be gone: `sets` are those that exist. What
 /// nothing names any more because its set was destroyed is known by `kube-ipvs0`, which nobody but a proxy has.
 pub fn claim_remains(mut observed: State, sets: &BTreeSet<SetId>, options: &Options) -> Claimed {
     let lost = |name, address: &IpAddr| !sets.contains(&SetId::new(name, Family::of(address)));
-    let bound = |address: &IpAddr| Member::new(SetName::IpvsIps, Family::of(address), Entry::Ip(*address));
     let unnamed = observed.addresses.iter().filter(|address| lost(SetName::IpvsIps, address)).map(bound);
     let unnamed: Vec<Member> = unnamed.collect();
     observed.members.extend(unnamed);
-    let is_bound =
-        |address: &IpAddr| observed.addresses.contains(address) && observed.members.contains(&bound(address));
+    let is_bound = |address: &IpAddr| {
+        observed.addresses.contains(address) && !is_foreign_address(address, &observed.members)
+    };
     let orphans = observed.virtual_servers.keys();
     let orphans = orphans.filter(|key| lost(SetName::ClusterIp, &key.address) && is_bound(&key.address));
     let named: Vec<Member> = orphans

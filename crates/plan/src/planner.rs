@@ -75,9 +75,7 @@ impl Planner {
 
     /// Plans every Service again, for a change of the node or of the options.
     pub fn rebuild(&mut self, cluster: &Cluster) -> Update {
-        let planned = self.desired.services();
-        let gone: BTreeSet<ObjectKey> =
-            planned.filter(|key| cluster.service(key).is_none()).cloned().collect();
+        let gone = self.gone(cluster);
         let present = cluster.services().map(|service| &service.key);
         self.plan(cluster, gone.iter().chain(present), Step::default())
     }
@@ -108,12 +106,11 @@ impl Planner {
             self.options.host_addresses = host_addresses;
             self.forget();
         }
-        let planned = self.desired.services().filter(|key| cluster.service(key).is_none());
-        let gone: Vec<ObjectKey> = planned.cloned().collect();
-        let unplanned =
-            cluster.services().filter(|service| self.desired.contribution(&service.key).is_none());
-        let unplanned: Vec<ObjectKey> = unplanned.map(|service| service.key.clone()).collect();
-        self.plan_ahead(cluster, touched.iter().chain(&gone).chain(&unplanned));
+        let gone = self.gone(cluster);
+        let present = cluster.services().map(|service| &service.key);
+        let unplanned: Vec<&ObjectKey> =
+            present.filter(|key| self.desired.contribution(key).is_none()).collect();
+        self.plan_ahead(cluster, touched.iter().chain(&gone).chain(unplanned));
         self.everything()
     }
 
@@ -180,6 +177,11 @@ impl Planner {
             "kube-system" => serves_dns(),
             _ => false,
         }
+    }
+
+    /// The planned Services that the cluster does not have any more.
+    fn gone(&self, cluster: &Cluster) -> BTreeSet<ObjectKey> {
+        self.desired.services().filter(|key| cluster.service(key).is_none()).cloned().collect()
     }
 
     /// What there is to tell of all that is planned.

@@ -6,11 +6,10 @@
 //! rules lead into stays, with all that it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::fmt::Write as _;
 
-use super::Ruleset;
 use super::saved::{SavedChains, SavedRule, parse, words};
+use super::{Ruleset, TableRules};
 
 /// The table of nftables that kube-proxy's mode of that name makes for each family.
 pub const NFTABLES_TABLE: &str = "kube-proxy";
@@ -20,42 +19,11 @@ pub const NFTABLES_TABLE: &str = "kube-proxy";
 pub struct Removal {
     /// The input for `iptables-restore --noflush`.
     pub input: String,
-    /// What it removes.
-    pub removed: Vec<Leftover>,
-    /// The chains that stay because of rules of somebody else.
-    pub kept: Vec<Kept>,
-}
-
-/// Something to remove.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Leftover {
-    /// A chain with its rules.
-    Chain {
-        /// The table.
-        table: String,
-        /// The chain.
-        chain: String,
-        /// How many rules it has.
-        rules: usize,
-    },
-    /// A rule of a built-in chain that leads into a proxy's.
-    Rule {
-        /// The table.
-        table: String,
-        /// The rule, as `iptables-save` prints it.
-        rule: String,
-    },
-}
-
-/// A proxy's chain that stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// The table.
-    pub table: String,
-    /// The chain.
-    pub chain: String,
-    /// The rule of somebody else that leads there, maybe through other chains that stay.
-    pub because: String,
+    /// The chains and rules that it removes, each in words.
+    pub removed: Vec<String>,
+    /// The chains that stay because of rules of somebody else that lead there, maybe through other chains that stay;
+    /// each in words.
+    pub kept: Vec<String>,
 }
 
 /// kube-proxy's chains with fixed names, whatever the table and the mode. Ours have the same names.
@@ -82,39 +50,40 @@ const BUILT_IN: [&str; 5] = ["FORWARD", "INPUT", "OUTPUT", "POSTROUTING", "PRERO
 
 /// What a proxy of another mode has left beside the rules that `standing` describes. `None` if there is nothing.
 pub fn beside(standing: &Ruleset, saved: &str) -> Option<Removal> {
-    removal(
-        saved,
-        |table, chain| {
-            standing.tables.iter().any(|t| t.table.to_string() == table && t.chains.contains(&chain))
-        },
-        |table, chain, rule| {
-            let jumps =
-                standing.tables.iter().filter(|t| t.table.to_string() == table).flat_map(|t| &t.jumps);
-            jumps.into_iter().any(|jump| jump.chain == chain && words(&jump.text) == rule.words)
-        },
-    )
+    removal(&standing.tables, saved)
 }
 
 /// Everything that proxies of any mode have, ours included. `None` if there is nothing.
 pub fn everything(saved: &str) -> Option<Removal> {
-    removal(saved, |_, _| false, |_, _, _| false)
+    removal(&[], saved)
 }
 
-fn removal(
-    saved: &str,
-    stands: impl Fn(&str, &str) -> bool,
-    is_wanted: impl Fn(&str, &str, &SavedRule<'_>) -> bool,
-) -> Option<Removal> {
+fn removal(standing: &[TableRules], saved: &str) -> Option<Removal> {
     let mut removal = Removal::default();
     for (name, table) in parse(saved) {
-        let goes = |chain: &str| is_proxys(chain) && !stands(name, chain);
+        let standing = standing.iter().find(|standing| standing.table.to_string() == name);
+        removal.add_table(name, &table, standing);
+    }
+    (!removal.removed.is_empty() || !removal.kept.is_empty()).then_some(removal)
+}
+
+// === impl Removal ===
+
+impl Removal {
+    fn add_table(&mut self, name: &str, table: &SavedChains<'_>, standing: Option<&TableRules>) {
+        let stands = |chain: &str| standing.is_some_and(|standing| standing.chains.contains(&chain));
+        let is_wanted = |chain: &str, rule: &SavedRule<'_>| {
+            let mut jumps = standing.into_iter().flat_map(|standing| &standing.jumps);
+            jumps.any(|jump| jump.chain == chain && words(&jump.text) == rule.words)
+        };
+        let goes = |chain: &str| is_proxys(chain) && !stands(chain);
         let is_jump = |chain: &str, rule: &SavedRule<'_>| {
             BUILT_IN.contains(&chain)
                 && has_our_comment(rule)
                 && rule.target().is_some_and(is_proxys)
-                && !is_wanted(name, chain, rule)
+                && !is_wanted(chain, rule)
         };
-        let kept = reached_by_others(&table, goes, is_jump);
+        let kept = reached_by_others(table, goes, is_jump);
         let mut lines = String::new();
         let chains = || table.iter().filter(|(chain, _)| goes(chain) && !kept.contains_key(**chain));
         for (chain, _) in chains() {
@@ -125,25 +94,21 @@ fn removal(
         {
             if is_jump(chain, rule) {
                 let _ = writeln!(lines, "-D {chain} {}", rule.text);
-                let rule = format!("-A {chain} {}", rule.text);
-                removal.removed.push(Leftover::Rule { table: name.to_owned(), rule });
+                self.removed.push(format!("table {name}: rule -A {chain} {}", rule.text));
             }
         }
         for (chain, rules) in chains() {
             let _ = writeln!(lines, "-X {chain}");
-            let (table, chain) = (name.to_owned(), (*chain).to_owned());
-            removal.removed.push(Leftover::Chain { table, chain, rules: rules.len() });
+            let (count, plural) = (rules.len(), if rules.len() == 1 { "" } else { "s" });
+            self.removed.push(format!("table {name}: chain {chain} with {count} rule{plural}"));
         }
         if !lines.is_empty() {
-            let _ = write!(removal.input, "*{name}\n{lines}COMMIT\n");
+            let _ = write!(self.input, "*{name}\n{lines}COMMIT\n");
         }
-        removal.kept.extend(kept.into_iter().map(|(chain, because)| Kept {
-            table: name.to_owned(),
-            chain: chain.to_owned(),
-            because,
+        self.kept.extend(kept.into_iter().map(|(chain, because)| {
+            format!("table {name}: chain {chain}, which a rule of other software uses: {because}")
         }));
     }
-    (!removal.removed.is_empty() || !removal.kept.is_empty()).then_some(removal)
 }
 
 /// The chains among those that would go which other software's rules lead into, and one such rule for each.
@@ -181,31 +146,6 @@ fn is_proxys(chain: &str) -> bool {
 fn has_our_comment(rule: &SavedRule<'_>) -> bool {
     let comment = rule.argument(&["--comment"]);
     comment.is_some_and(|text| text.starts_with("kubernetes ") || text.starts_with("kube-proxy "))
-}
-
-// === impl Leftover ===
-
-impl fmt::Display for Leftover {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Leftover::Chain { table, chain, rules: 1 } => {
-                write!(f, "table {table}: chain {chain} with 1 rule")
-            }
-            Leftover::Chain { table, chain, rules } => {
-                write!(f, "table {table}: chain {chain} with {rules} rules")
-            }
-            Leftover::Rule { table, rule } => write!(f, "table {table}: rule {rule}"),
-        }
-    }
-}
-
-// === impl Kept ===
-
-impl fmt::Display for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Kept { table, chain, because } = self;
-        write!(f, "table {table}: chain {chain}, which a rule of other software uses: {because}")
-    }
 }
 
 #[cfg(test)]
