@@ -24,6 +24,8 @@ use super::*;
 use crate::health_checks::{HealthChecks, ProxyHealth};
 use crate::metrics::Metrics;
 
+const PERIODS: Periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
+
 /// A kernel that a test can look into while a daemon uses it.
 #[derive(Clone, Debug)]
 struct Shared(Arc<std::sync::Mutex<FakeKernel>>);
@@ -118,26 +120,17 @@ impl Bench {
     /// The same with a daemon of another kind.
     fn start_as(kernel: FakeKernel, kind: impl FnOnce(Daemon<Shared>) -> Daemon<Shared>) -> Bench {
         let kernel = Shared(Arc::new(std::sync::Mutex::new(kernel)));
-        let settings =
-            Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
-        let periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
         let metrics = Metrics::new().unwrap();
         let outlets = outlets(metrics.clone());
         let health = Arc::clone(&outlets.health);
-        let daemon = Daemon::new(
-            Cluster::new("node-a"),
-            Planner::new(Options::default()),
-            Dataplane::new(kernel.clone(), settings),
-            periods,
-            outlets,
-        );
+        let daemon = daemon(kernel.clone(), Options::default(), outlets);
         let (source, changes) = mpsc::channel(16);
         let (eye, sightings) = mpsc::channel(16);
         let (configurator, reconfigurations) = mpsc::channel(1);
         tokio::spawn(kind(daemon).run(
             changes,
             sightings,
-            mpsc::channel(1).1,
+            closed(),
             reconfigurations,
             std::future::pending(),
         ));
@@ -168,6 +161,35 @@ impl Bench {
     fn virtual_servers(&self) -> String {
         self.kernel.with(|kernel| plan::print::ipvsadm_save(&kernel.state))
     }
+
+    /// The rules for IPv4, as `iptables-save` prints them.
+    fn rules(&self) -> String {
+        self.kernel.with(|kernel| kernel.saved_rules(Family::V4)).unwrap()
+    }
+}
+
+/// A daemon on `node-a` that knows nothing yet.
+fn daemon<K: Kernel>(kernel: K, options: Options, outlets: Outlets) -> Daemon<K> {
+    let dataplane = Dataplane::new(kernel, settings());
+    Daemon::new(Cluster::new("node-a"), Planner::new(options), dataplane, PERIODS, outlets)
+}
+
+fn settings() -> Settings {
+    Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) }
+}
+
+/// Runs a daemon to which nobody but its source has anything to say.
+async fn run<K: Kernel>(
+    daemon: Daemon<K>,
+    changes: Changes,
+    stop: impl Future<Output = &'static str>,
+) -> anyhow::Result<&'static str> {
+    daemon.run(changes, closed(), closed(), closed(), stop).await
+}
+
+/// A channel whose other end is gone.
+fn closed<T>() -> Receiver<T> {
+    mpsc::channel(1).1
 }
 
 /// Health checks that nobody asks for, and nobody to record Events.
@@ -326,28 +348,10 @@ async fn an_address_that_somebody_takes_away_is_back_before_the_next_audit() {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_ends_is_an_error_and_stopping_is_not() {
-    let daemon = || {
-        let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::ZERO };
-        Daemon::new(
-            Cluster::new("node-a"),
-            Planner::new(Options::default()),
-            Dataplane::new(FakeKernel::new(), settings),
-            Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-            outlets(Metrics::new().unwrap()),
-        )
-    };
-    let blind = || mpsc::channel(1).1;
-    let deaf = || mpsc::channel(1).1;
-    let (source, changes) = mpsc::channel(1);
-    drop(source);
-    assert!(
-        daemon().run(changes, blind(), deaf(), mpsc::channel(1).1, std::future::pending()).await.is_err()
-    );
+    let daemon = || daemon(FakeKernel::new(), Options::default(), outlets(Metrics::new().unwrap()));
+    assert!(run(daemon(), closed(), std::future::pending()).await.is_err());
     let (_source, changes) = mpsc::channel(1);
-    assert_eq!(
-        daemon().run(changes, blind(), deaf(), mpsc::channel(1).1, async { "SIGTERM" }).await.unwrap(),
-        "SIGTERM"
-    );
+    assert_eq!(run(daemon(), changes, async { "SIGTERM" }).await.unwrap(), "SIGTERM");
 }
 
 /// Any error number that is no special case.

@@ -21,7 +21,7 @@ COMMIT
 impl Bench {
     /// Whether the other mode's chain for the Service is there and traffic is led into it, and whether its table is.
     fn others(&self) -> (bool, bool, bool) {
-        let rules = self.kernel.with(|kernel| kernel.saved_rules(Family::V4)).unwrap();
+        let rules = self.rules();
         let has_table = self.kernel.with(|kernel| !kernel.nftables.is_empty());
         (rules.contains(":KUBE-SVC-"), rules.contains("-j KUBE-SVC-"), has_table)
     }

@@ -12,17 +12,20 @@ fn node(pod_cidr: Option<&str>) -> Change {
 }
 
 impl Bench {
+    /// A daemon whose command line says this of its node.
+    fn known_as(arguments: &[&str]) -> Bench {
+        Bench::start_as(FakeKernel::new(), |daemon| daemon.known_as(identity(arguments)))
+    }
+
     /// The rule that tells pods from everything else, in what `iptables-save` prints.
     fn has_rule_about(&self, network: &str) -> bool {
-        let rules = self.kernel.with(|kernel| kernel.saved_rules(Family::V4)).unwrap();
-        rules.contains(&format!("-A KUBE-SERVICES ! -s {network} "))
+        self.rules().contains(&format!("-A KUBE-SERVICES ! -s {network} "))
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn pods_are_told_by_the_nodes_networks_which_are_waited_for_and_followed() {
-    let known = |daemon: Daemon<Shared>| daemon.known_as(identity(&["--detect-local-mode=NodeCIDR"]));
-    let bench = Bench::start_as(FakeKernel::new(), known);
+    let bench = Bench::known_as(&["--detect-local-mode=NodeCIDR"]);
     bench.tell([service("web", "10.96.0.1", None), node(None)]).await;
     bench.tell(synced()).await;
     assert_eq!(bench.virtual_servers(), "");
@@ -38,8 +41,7 @@ async fn pods_are_told_by_the_nodes_networks_which_are_waited_for_and_followed()
 
 #[tokio::test(start_paused = true)]
 async fn networks_that_never_come_hold_nothing_up_for_ever() {
-    let known = |daemon: Daemon<Shared>| daemon.known_as(identity(&["--detect-local-mode=NodeCIDR"]));
-    let bench = Bench::start_as(FakeKernel::new(), known);
+    let bench = Bench::known_as(&["--detect-local-mode=NodeCIDR"]);
     bench.tell([service("web", "10.96.0.1", None)]).await;
     bench.tell(synced()).await;
     tokio::time::sleep(Duration::from_secs(299)).await;
@@ -50,7 +52,7 @@ async fn networks_that_never_come_hold_nothing_up_for_ever() {
 
 #[tokio::test(start_paused = true)]
 async fn without_such_a_mode_nothing_is_waited_for() {
-    let bench = Bench::start_as(FakeKernel::new(), |daemon| daemon.known_as(identity(&[])));
+    let bench = Bench::known_as(&[]);
     bench.tell([service("web", "10.96.0.1", None)]).await;
     bench.tell(synced()).await;
     assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
@@ -60,26 +62,13 @@ async fn without_such_a_mode_nothing_is_waited_for() {
 
 #[tokio::test(start_paused = true)]
 async fn a_node_whose_first_address_is_of_a_family_that_is_not_served_is_an_error() {
-    let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::ZERO };
-    let daemon = Daemon::new(
-        Cluster::new("node-a"),
-        Planner::new(Options { families: [Family::V6].into(), ..Options::default() }),
-        Dataplane::new(FakeKernel::new(), settings),
-        Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-        outlets(Metrics::new().unwrap()),
-    );
+    let options = Options { families: [Family::V6].into(), ..Options::default() };
+    let daemon = daemon(FakeKernel::new(), options, outlets(Metrics::new().unwrap()));
     let (source, changes) = mpsc::channel(1);
     let internal_addresses = ["192.0.2.1", "2001:db8::1"].map(|address| address.parse().unwrap()).into();
     let node = Node { internal_addresses, ..Node::named("node-a") };
     source.send(Change::NodeApplied(node)).await.unwrap();
-    let blind = mpsc::channel(1).1;
-    let ended = daemon.known_as(identity(&[])).run(
-        changes,
-        blind,
-        mpsc::channel(1).1,
-        mpsc::channel(1).1,
-        std::future::pending(),
-    );
-    let error = ended.await.unwrap_err().to_string();
+    let ended = run(daemon.known_as(identity(&[])), changes, std::future::pending()).await;
+    let error = ended.unwrap_err().to_string();
     assert!(error.contains("192.0.2.1"), "{error}");
 }

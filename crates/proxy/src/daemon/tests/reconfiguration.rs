@@ -3,15 +3,7 @@
 use super::*;
 
 fn reconfiguration(options: Options) -> Reconfiguration {
-    Reconfiguration {
-        options,
-        settings: Settings {
-            sysctls: Vec::new(),
-            timeouts: [900, 0, 0],
-            drain_limit: Duration::from_secs(900),
-        },
-        periods: Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-    }
+    Reconfiguration { options, settings: Settings { timeouts: [900, 0, 0], ..settings() }, periods: PERIODS }
 }
 
 #[tokio::test(start_paused = true)]
@@ -29,16 +21,7 @@ async fn services_are_changed_in_place_and_settings_follow() {
         "nothing is taken away for it"
     );
     assert!(bench.virtual_servers().starts_with("-A -t 10.96.0.1:80 -s lc\n"));
-    // A thread of its own reads rules, which knows nothing of the stopped clock.
-    let rules = || bench.kernel.with(|kernel| kernel.rules_reader(Family::V4)()).unwrap();
-    for _ in 0..1000 {
-        if rules().contains("0x100000") {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-        settle().await;
-    }
-    panic!("the rules do not follow: {}", rules());
+    bench.until("the rules follow", |bench| bench.rules().contains("0x100000")).await;
 }
 
 #[tokio::test(start_paused = true)]
