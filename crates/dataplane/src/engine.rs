@@ -230,10 +230,16 @@ impl<K: Kernel> Dataplane<K> {
         let mut left: BTreeSet<VirtualServerKey> = BTreeSet::new();
         let broken = self.carry_out(serve.clone(), now, &mut left, &mut report);
         let unserved = unserved(&broken, serve);
-        let rest = operations.filter(|operation| !serves(operation));
-        let rest = rest
-            .filter(|operation| !matches!(operation, Operation::BindAddress(ip) if unserved.contains(ip)));
+        let mut unbound = Vec::new();
+        let rest = operations.filter(|operation| !serves(operation)).filter(|operation| match operation {
+            Operation::BindAddress(address) if unserved.contains(address) => {
+                unbound.push(*address);
+                false
+            }
+            _ => true,
+        });
         self.carry_out(rest, now, &mut left, &mut report);
+        report.unbound = unbound;
         self.remove_drained(left, now, &mut report);
         self.forget_flows(stale, &mut report);
         report

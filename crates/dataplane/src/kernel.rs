@@ -273,6 +273,16 @@ impl fmt::Display for Missing {
 
 // === impl Failure ===
 
+impl Failure {
+    /// The virtual server that it leaves without existence or with the wrong attributes.
+    pub(crate) fn refused_virtual_server(&self) -> Option<VirtualServerKey> {
+        match self.operation {
+            Operation::AddVirtualServer(key, _) | Operation::SetVirtualServer(key, _) => Some(key),
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: {}", self.operation, self.errno)?;

@@ -23,6 +23,6 @@ pub use kernel::{
     VirtualServers,
 };
 pub use meter::{Meter, Traffic};
-pub use report::{Comparison, ConntrackLook, Differences, Foreign, Foundation, Repaired, Report};
+pub use report::{Comparison, ConntrackLook, Differences, Foreign, Foundation, Repaired, Report, Tally};
 
 pub use netlink::Errno;

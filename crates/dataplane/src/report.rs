@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use model::Family;
@@ -16,8 +17,10 @@ pub struct Report {
     pub sent: usize,
     /// What was found wrong with interface, sets, rules or sysctls, and put right.
     pub repaired: Vec<Repaired>,
-    /// How many of them the kernel refused.
-    pub refused: usize,
+    /// How many of them the kernel refused, those included that need another one of them.
+    pub refused: Tally,
+    /// The addresses that were to be bound and were not, because the virtual servers behind them were refused.
+    pub unbound: Vec<IpAddr>,
     /// Elements that the kernel refused, without those that need another one of them. They are tried again by the next reconciliation.
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
@@ -75,6 +78,10 @@ pub struct ConntrackLook {
     pub deleted: usize,
 }
 
+/// How many operations there were about each kind of element.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally(BTreeMap<Element, usize>);
+
 /// Operations that led from what was found to the plan. They can be more than memory should hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
@@ -83,7 +90,7 @@ pub struct Differences {
     /// The first of them, at most [`Differences::MOST_KEPT`].
     pub first: Vec<Operation>,
     /// How many of them were about each kind of element.
-    pub by_element: BTreeMap<Element, usize>,
+    pub by_element: Tally,
 }
 
 /// What a reconciliation would do.
@@ -105,7 +112,7 @@ pub struct Foreign {
     /// Virtual servers by firewall mark.
     pub firewall_marks: usize,
     /// Addresses on `kube-ipvs0`.
-    pub addresses: Vec<std::net::IpAddr>,
+    pub addresses: Vec<IpAddr>,
 }
 
 // === impl Report ===
@@ -114,6 +121,26 @@ impl Report {
     /// Whether everything that was to be done is done.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty() && self.errors.is_empty()
+    }
+
+    /// How many of the differences were put right, as far as the kernel told.
+    pub fn put_right(&self) -> Tally {
+        let mut undone = self.refused.clone();
+        undone.add(Element::Address, self.unbound.len());
+        self.differences.by_element.without(&undone)
+    }
+
+    /// Whether nothing is known to have kept `operation` from being carried out.
+    pub fn is_done(&self, operation: &Operation) -> bool {
+        let cause = |failure: &Failure| {
+            failure.operation == *operation
+                || failure
+                    .refused_virtual_server()
+                    .is_some_and(|key| operation.virtual_server() == Some(&key))
+        };
+        let is_unbound =
+            matches!(operation, Operation::BindAddress(address) if self.unbound.contains(address));
+        !is_unbound && !self.failures.iter().any(cause)
     }
 
     /// Adds what a step put right, or why it failed.
@@ -127,7 +154,8 @@ impl Report {
     /// Adds what a further step did.
     pub fn absorb(&mut self, other: Report) {
         self.sent += other.sent;
-        self.refused += other.refused;
+        self.refused.absorb(&other.refused);
+        self.unbound.extend(other.unbound);
         self.repaired.extend(other.repaired);
         self.failures.extend(other.failures);
         self.errors.extend(other.errors);
@@ -139,9 +167,7 @@ impl Report {
         self.looks.extend(other.looks);
         self.foreign = other.foreign.or(self.foreign.take());
         self.differences.count += other.differences.count;
-        for (element, count) in other.differences.by_element {
-            *self.differences.by_element.entry(element).or_default() += count;
-        }
+        self.differences.by_element.absorb(&other.differences.by_element);
         let room = Differences::MOST_KEPT.saturating_sub(self.differences.first.len());
         self.differences.first.extend(other.differences.first.into_iter().take(room));
     }
@@ -162,6 +188,35 @@ impl fmt::Display for Repaired {
     }
 }
 
+// === impl Tally ===
+
+impl Tally {
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.0.values().sum()
+    }
+
+    /// How many there were about each kind of element of which there was any.
+    pub fn iter(&self) -> impl Iterator<Item = (Element, usize)> {
+        self.0.iter().map(|(element, count)| (*element, *count))
+    }
+
+    /// Counts `count` more.
+    pub fn add(&mut self, element: Element, count: usize) {
+        *self.0.entry(element).or_default() += count;
+    }
+
+    fn absorb(&mut self, other: &Tally) {
+        other.iter().for_each(|(element, count)| self.add(element, count));
+    }
+
+    /// What is left of each kind when `other` is taken away.
+    fn without(&self, other: &Tally) -> Tally {
+        let less = |element| other.0.get(&element).copied().unwrap_or_default();
+        Tally(self.iter().map(|(element, count)| (element, count.saturating_sub(less(element)))).collect())
+    }
+}
+
 // === impl Differences ===
 
 impl Differences {
@@ -173,7 +228,7 @@ impl Differences {
         let mut differences = Differences::default();
         for operation in operations {
             differences.count += 1;
-            *differences.by_element.entry(operation.element()).or_default() += 1;
+            differences.by_element.add(operation.element(), 1);
             if differences.first.len() < Differences::MOST_KEPT {
                 differences.first.push(operation);
             }

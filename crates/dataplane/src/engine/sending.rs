@@ -53,12 +53,12 @@ impl<K: Kernel> Dataplane<K> {
         report.sent += operations.len();
         let Applied { failures, unknown } = self.kernel.apply(operations);
         report.errors.extend(unknown);
-        report.refused += failures.len();
-        broken.extend(failures.iter().filter_map(refused_virtual_server));
+        broken.extend(failures.iter().filter_map(Failure::refused_virtual_server));
         for failure in failures {
+            report.refused.add(failure.operation.element(), 1);
             let key = failure.operation.virtual_server();
             let follows =
-                refused_virtual_server(&failure).is_none() && key.is_some_and(|key| broken.contains(key));
+                failure.refused_virtual_server().is_none() && key.is_some_and(|key| broken.contains(key));
             if !follows {
                 report.missing_schedulers.extend(missing_scheduler(&failure));
                 report.failures.push(failure);
@@ -112,14 +112,6 @@ pub(super) fn unserved(
         }
     }
     unserved
-}
-
-/// The virtual server that a failure leaves without existence or with the wrong attributes.
-fn refused_virtual_server(failure: &Failure) -> Option<VirtualServerKey> {
-    match failure.operation {
-        Operation::AddVirtualServer(key, _) | Operation::SetVirtualServer(key, _) => Some(key),
-        _ => None,
-    }
 }
 
 /// IPVS answers ENOENT when it has no scheduler of the name and cannot load its module.

@@ -322,9 +322,10 @@ fn a_refusal_counts_across_parts() {
     let refusal = ("add virtual server 10.96.0.0:80/TCP".to_owned(), Errno::EPERM);
     dataplane.kernel_mut().refusals.push(refusal);
     let report = reconcile(&mut dataplane, &desired);
-    assert_eq!((report.failures.len(), report.refused), (1, 2));
+    assert_eq!((report.failures.len(), report.refused.total()), (1, 2));
     assert_eq!((report.differences.count, report.differences.first.len()), (5 * MOST_AT_ONCE, 100));
     assert_eq!(report.sent, report.differences.count - 1);
+    assert_eq!(report.put_right().total(), report.differences.count - 3);
     let kernel = &dataplane.kernel().state;
     assert_eq!(kernel.addresses.len(), MOST_AT_ONCE - 1);
     assert!(!kernel.addresses.contains(&key("10.96.0.0:80/TCP").address));

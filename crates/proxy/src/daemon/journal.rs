@@ -6,7 +6,7 @@ use std::time::Duration;
 use dataplane::Report;
 use dataplane::leftovers::Leftovers;
 use model::{Family, ObjectKey, PerFamily, Problem};
-use plan::{Conflict, LocalDetector, Operation, State, Update, Warning};
+use plan::{Conflict, LocalDetector, State, Update, Warning};
 use tracing::{debug, error, info, warn};
 
 use super::milliseconds;
@@ -115,11 +115,9 @@ impl Journal {
                 false => warn!(repair = repair.text, "kernel differed from the plan; put right"),
             }
         }
-        let refused: Vec<&Operation> = report.failures.iter().map(|failure| &failure.operation).collect();
-        let count = report.differences.count.saturating_sub(report.refused);
+        let count = report.put_right().total();
         if count > 0 {
-            let first = report.differences.first.iter();
-            let repaired = first.filter(|operation| !refused.contains(operation));
+            let repaired = report.differences.first.iter().filter(|operation| report.is_done(operation));
             let examples: Vec<String> = repaired.take(MOST_NAMED).map(ToString::to_string).collect();
             let examples = examples.join("; ");
             warn!(count, examples, "kernel state differed from the plan; put right");

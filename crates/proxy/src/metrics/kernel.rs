@@ -123,10 +123,8 @@ impl KernelMetrics {
         for repaired in &report.repaired {
             count(&self.repairs, &[foundation(repaired.foundation)]);
         }
-        for (kind, found) in &report.differences.by_element {
-            let refused = report.failures.iter().filter(|failure| failure.operation.element() == *kind);
-            let repaired = found.saturating_sub(refused.count());
-            add(&self.repairs, &[element(*kind)], u64::try_from(repaired).unwrap_or(u64::MAX));
+        for (kind, count) in report.put_right().iter() {
+            add(&self.repairs, &[element(kind)], u64::try_from(count).unwrap_or(u64::MAX));
         }
     }
 

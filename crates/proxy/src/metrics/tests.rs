@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::{
-    ConntrackLook, Differences, Error, Foundation, Meter, Repaired, Report, SentMessages, Traffic,
+    ConntrackLook, Differences, Error, Foundation, Meter, Repaired, Report, SentMessages, Tally, Traffic,
 };
 use expect_test::{expect, expect_file};
 use model::{ObjectKey, Protocol};
-use plan::{Counts, Operation, Policy, SetId, SetName, VirtualServerKey};
+use plan::{Counts, Element, Operation, Policy, SetId, SetName, VirtualServerKey};
 use sources::kubernetes::requests::Answered;
 use tokio::sync::mpsc::{self, Receiver};
 
@@ -113,8 +113,11 @@ fn eventful() -> Metrics {
         errno: dataplane::Errno::EPERM,
         message: None,
     });
+    let mut refused = Tally::default();
+    refused.add(Element::VirtualServer, 1);
     let report = Report {
         differences: Differences::of(removals()),
+        refused,
         failures: failures.collect(),
         repaired,
         errors,

@@ -97,6 +97,39 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
     );
 }
 
+/// What the kernel cannot take without the virtual server, and the address that would lead nowhere, are not put right
+/// before it is.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_refused_virtual_server_is_counted_when_it_is_put_right() {
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
+    bench.tell(synced()).await;
+    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), netlink_errno());
+    bench.kernel.with(|kernel| {
+        kernel.state.virtual_servers.clear();
+        kernel.state.addresses.clear();
+        kernel.refusals = vec![refusal; 2];
+    });
+    bench.eye.send(Sighting::InterfaceGone).await.unwrap();
+    let repaired = "kubeipvs_repairs_total{kind=\"virtual_server\"} 1";
+    bench.until("it is repaired", |bench| bench.metrics.text().unwrap().contains(repaired)).await;
+    check(
+        &bench,
+        &["kubeipvs_failed_operations_total{operation=\"add_virtual_server\"", "kubeipvs_repairs_total"],
+        expect![[r#"
+            kubeipvs_failed_operations_total{operation="add_virtual_server"} 2
+            kubeipvs_repairs_total{kind="address"} 1
+            kubeipvs_repairs_total{kind="interface"} 0
+            kubeipvs_repairs_total{kind="real_server"} 1
+            kubeipvs_repairs_total{kind="rules"} 0
+            kubeipvs_repairs_total{kind="set"} 0
+            kubeipvs_repairs_total{kind="set_entry"} 0
+            kubeipvs_repairs_total{kind="sysctl"} 0
+            kubeipvs_repairs_total{kind="timeouts"} 0
+            kubeipvs_repairs_total{kind="virtual_server"} 1"#]],
+    );
+}
+
 #[tokio::test]
 async fn the_loop_knows_whose_virtual_servers_there_are() {
     let outlets = outlets(Metrics::new().unwrap());
