@@ -60,18 +60,26 @@ pub struct Dataplane<K> {
     drains: Drains,
     rules: Rules,
     flows: Flows,
-    prepared: Option<Prepared>,
+    prepared: Prepared,
     audit: Option<Audit>,
 }
 
 /// An observation that is older than this is not relied upon.
 const LONGEST_RELIED_UPON: Duration = Duration::from_secs(30);
 
-/// What was done before it was known what to serve, for the first reconciliation to go on from.
-#[derive(Debug)]
+/// What was done before it was known what to serve.
+#[derive(Debug, Default)]
 struct Prepared {
+    /// For the first reconciliation to tell, without errors.
     report: Report,
-    /// The rules that stand.
+    /// What it goes on from; none if something failed.
+    ground: Option<Ground>,
+}
+
+/// What stands before the first reconciliation.
+#[derive(Debug)]
+struct Ground {
+    /// The rules.
     rules: Vec<Ruleset>,
     /// What the kernel held then.
     observed: Observed,
@@ -101,7 +109,7 @@ impl<K: Kernel> Dataplane<K> {
             drains: Drains::new(settings.drain_limit),
             rules: Rules::default(),
             flows: Flows::Unknown,
-            prepared: None,
+            prepared: Prepared::default(),
             audit: None,
         }
     }
@@ -155,8 +163,9 @@ impl<K: Kernel> Dataplane<K> {
 
     /// Does what can be done before it is known what to serve: settings, the interface, empty sets, and the rules,
     /// unless there are others in our chains, which may serve traffic until the first reconciliation. Observes what
-    /// is there, which takes most of the time where a predecessor ran. What was done is told by the reconciliation.
-    pub fn prepare(&mut self, options: &Options, now: Instant) {
+    /// is there, which takes most of the time where a predecessor ran. What was done is told by the reconciliation,
+    /// which begins anew if something failed. Gives what did.
+    pub fn prepare(&mut self, options: &Options, now: Instant) -> Vec<Error> {
         let families: Vec<Family> = options.families.iter().copied().collect();
         let mut report = Report::default();
         self.build_foundations(&families, &mut report);
@@ -169,26 +178,31 @@ impl<K: Kernel> Dataplane<K> {
             }
             rules.push(wanted);
         }
-        // What failed is tried again by the reconciliation.
-        if let (true, Ok(observed)) = (report.errors.is_empty(), self.kernel.observe(&families)) {
-            self.prepared = Some(Prepared { report, rules, observed, at: now });
-        }
+        let mut errors = std::mem::take(&mut report.errors);
+        let ground = match self.kernel.observe(&families) {
+            Ok(observed) => errors.is_empty().then_some(Ground { rules, observed, at: now }),
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        };
+        self.prepared = Prepared { report, ground };
+        errors
     }
 
     /// Observes everything at once and changes what differs, which is how a start begins. If all is as it should be,
     /// nothing is sent that changes anything.
     pub fn reconcile(&mut self, target: Target<'_>, now: Instant) -> Report {
         let families: Vec<Family> = target.options.families.iter().copied().collect();
-        let prepared = self.prepared.take();
-        let prepared = prepared.filter(|prepared| now.duration_since(prepared.at) <= LONGEST_RELIED_UPON);
-        let (mut report, standing, observed) = match prepared {
-            Some(Prepared { report, rules, observed, .. }) => (report, rules, Some(observed)),
-            None => {
-                let mut report = Report::default();
-                self.build_foundations(&families, &mut report);
-                (report, Vec::new(), None)
-            }
-        };
+        let Prepared { mut report, ground } = std::mem::take(&mut self.prepared);
+        let (standing, observed) =
+            match ground.filter(|ground| now.duration_since(ground.at) <= LONGEST_RELIED_UPON) {
+                Some(Ground { rules, observed, .. }) => (rules, Some(observed)),
+                None => {
+                    self.build_foundations(&families, &mut report);
+                    (Vec::new(), None)
+                }
+            };
         let missing = families.iter().map(|family| ruleset(*family, target.options));
         let missing = missing.filter(|wanted| !standing.contains(wanted));
         // Rules of another mode serve traffic by themselves, until virtual servers can.

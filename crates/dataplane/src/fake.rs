@@ -53,6 +53,8 @@ pub struct FakeKernel {
     pub timeouts: [u32; 3],
     /// A word of rules and how this kernel's `iptables-save` puts it.
     pub other_word: Option<(&'static str, &'static str)>,
+    /// Inputs with rules to refuse, by their family and a part of their text, each as often as it stands here.
+    pub refused_rules: Vec<(Family, &'static str)>,
     /// How often rules were written.
     pub restores: u32,
     /// The families of which nftables has a table of kube-proxy's.
@@ -242,10 +244,17 @@ impl Kernel for FakeKernel {
 
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), Error> {
         self.restores += 1;
-        self.rules.get_mut(family).restore(input).map_err(|stderr| Error::ProgramFailed {
-            program: "iptables-restore",
-            status: "exit status: 2".to_owned(),
-            stderr,
+        let is_refused = |(of, text): &(Family, &str)| *of == family && input.contains(text);
+        let written = match self.refused_rules.iter().position(is_refused) {
+            Some(position) => Err(format!("refused by a test: {}", self.refused_rules.remove(position).1)),
+            None => self.rules.get_mut(family).restore(input),
+        };
+        written.map_err(|stderr| {
+            let program = match family {
+                Family::V4 => "iptables-restore",
+                Family::V6 => "ip6tables-restore",
+            };
+            Error::ProgramFailed { program, status: "exit status: 2".to_owned(), stderr }
         })
     }
 

@@ -121,11 +121,15 @@ impl<K: Kernel> Daemon<K> {
     ) -> anyhow::Result<&'static str> {
         let mut stop = pin!(stop);
         // While the lists are on their way.
-        self.dataplane.prepare(self.planner.options(), now());
-        if let Ok(addresses) = self.dataplane.host_addresses() {
-            // To plan ahead with. The first sync reads them again, and says so if it cannot.
-            self.planner.set_host_addresses(&self.cluster, addresses);
+        let mut failed = self.dataplane.prepare(self.planner.options(), now());
+        match self.dataplane.host_addresses() {
+            // To plan ahead with. The first sync reads them again.
+            Ok(addresses) => {
+                self.planner.set_host_addresses(&self.cluster, addresses);
+            }
+            Err(error) => failed.push(error),
         }
+        self.tell_failed(failed);
         loop {
             let wake = self.pacer.next(now());
             tokio::select! {

@@ -380,6 +380,21 @@ fn what_was_prepared_is_not_done_again_and_told_by_the_first_reconciliation() {
     assert!(!reconcile(&mut dataplane, &State::default()).repaired.is_empty());
 }
 
+/// What it could not do is no reason to forget what it did, and what it found.
+#[test]
+fn what_could_not_be_prepared_is_given_and_done_by_the_first_reconciliation() {
+    let sysctls = vec![Sysctl { name: "net/wished", value: "1".to_owned(), needed: false, least: false }];
+    let settings = Settings { sysctls, timeouts: [0; 3], drain_limit: Duration::ZERO };
+    let mut dataplane = Dataplane::new(FakeKernel::new(), settings);
+    dataplane.kernel_mut().read_only_sysctls = true;
+    dataplane.kernel_mut().refused_rules.push((Family::V4, "KUBE-SERVICES"));
+    let errors = dataplane.prepare(&options(), Instant::now());
+    assert!(matches!(errors[..], [Error::ProgramFailed { .. }]), "{errors:?}");
+    let report = reconcile(&mut dataplane, &State::default());
+    assert!(report.is_complete() && repaired(&report, "interface kube-ipvs0 created"));
+    assert_eq!((report.limitations.len(), dataplane.kernel().restores), (1, 2));
+}
+
 #[test]
 fn rules_that_may_serve_traffic_stand_until_there_is_something_in_their_place() {
     let mut dataplane = dataplane();

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dataplane::{Dataplane, Kernel, Report};
+use dataplane::{Dataplane, Error, Kernel, Report};
 use model::{Change, Cluster, Family, ObjectKey, PerFamily};
 use plan::{Options, Planner, Policy, Reason, Update, Warning, node_ports};
 use sources::kubernetes::recorder::{Event, EventKind, Recorder, Reference};
@@ -135,6 +135,14 @@ impl Outlets {
         self.metrics.kernel.repaired(report);
     }
 
+    /// Steps failed as a whole.
+    pub(super) fn failed(&self, errors: &[Error]) {
+        for error in errors {
+            self.metrics.kernel.step_failed(error);
+            self.metrics.sync.failed(error);
+        }
+    }
+
     /// Does what somebody wants.
     pub(super) fn answer(&self, inquiry: Inquiry, cluster: &Cluster, planner: &Planner) {
         match inquiry {
@@ -191,8 +199,8 @@ impl Outlets {
             }
         }
         kernel.set_conflicts(planner.desired().contested());
-        kernel.failed(report);
-        report.errors.iter().for_each(|error| sync.failed(error));
+        kernel.refused(&report.failures);
+        self.failed(&report.errors);
         report.looks.iter().for_each(|look| sync.looked(look));
         report.foreign.iter().for_each(|foreign| kernel.set_foreign(foreign));
         kernel.set_sent(dataplane.kernel().sent_messages());

@@ -29,13 +29,18 @@ impl<K: Kernel> Daemon<K> {
             // Without the machine's addresses the plan would take every node port from the kernel.
             self.outlets.ended(false);
             self.pacer.postpone(now);
-            let report = Report { errors: vec![error], ..Report::default() };
-            return self.journal.outcome(&report, Scope::Whole);
+            return self.tell_failed(vec![error]);
         }
         let report = self.reconcile(now);
         self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
         self.answer_for(&report, Scope::Whole);
         self.conclude(&report, Scope::Whole, now);
+    }
+
+    /// Tells of steps that failed before the first sync.
+    pub(super) fn tell_failed(&mut self, errors: Vec<dataplane::Error>) {
+        self.outlets.failed(&errors);
+        self.journal.outcome(&Report { errors, ..Report::default() }, Scope::Part);
     }
 
     pub(super) fn apply_changes(&mut self, now: Instant) {
@@ -159,6 +164,7 @@ impl<K: Kernel> Daemon<K> {
         if self.looks_for_leftovers && scope == Scope::Whole && report.is_complete() {
             let leftovers = self.dataplane.remove_leftovers(self.planner.options());
             self.looks_for_leftovers = !leftovers.errors.is_empty();
+            self.outlets.failed(&leftovers.errors);
             self.journal.leftovers(&leftovers);
         }
     }

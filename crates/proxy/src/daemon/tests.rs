@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use dataplane::fake::FakeKernel;
 use dataplane::{Kernel, Settings};
+use expect_test::Expect;
 use model::{
     Endpoint, EndpointSlice, Family, Kind, PerFamily, Protocol, SchedulingHints, Service, ServiceKind,
     ServicePort, SlicePort, TrafficPolicy,
@@ -25,6 +26,9 @@ use crate::health_checks::{HealthChecks, ProxyHealth};
 use crate::metrics::Metrics;
 
 const PERIODS: Periods = Periods { audit: Duration::from_secs(30), changes: Duration::ZERO };
+
+/// How often rules could not be written.
+const RESTORE_FAILURES: &str = "kubeproxy_sync_proxy_rules_iptables_restore_failures_total";
 
 /// A kernel that a test can look into while a daemon uses it.
 #[derive(Clone, Debug)]
@@ -160,6 +164,13 @@ impl Bench {
 
     fn virtual_servers(&self) -> String {
         self.kernel.with(|kernel| plan::print::ipvsadm_save(&kernel.state))
+    }
+
+    /// Compares the metrics whose names and labels begin so.
+    fn check_metrics(&self, names: &[&str], expected: Expect) {
+        let text = self.metrics.text().unwrap();
+        let is_wanted = |line: &&str| names.iter().any(|name| line.starts_with(name));
+        expected.assert_eq(&text.lines().filter(is_wanted).collect::<Vec<_>>().join("\n"));
     }
 
     /// The rules for IPv4, as `iptables-save` prints them.

@@ -1,6 +1,6 @@
 //! What the kernel should hold, and how it takes it.
 
-use dataplane::{ErrorKind, Foreign, Foundation, Report, SentMessages};
+use dataplane::{Error, ErrorKind, Failure, Foreign, Foundation, Report, SentMessages};
 use model::{Family, PerFamily};
 use plan::{Counts, Element, Operation};
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, Registry, Result};
@@ -134,14 +134,16 @@ impl KernelMetrics {
         self.foreign_addresses.set(number(foreign.addresses.len()));
     }
 
-    /// What failed.
-    pub(crate) fn failed(&self, report: &Report) {
-        for failure in &report.failures {
+    /// What the kernel refused.
+    pub(crate) fn refused(&self, failures: &[Failure]) {
+        for failure in failures {
             count(&self.failed_operations, &[operation(&failure.operation)]);
         }
-        for failed in &report.errors {
-            count(&self.failed_steps, &[error(failed.kind())]);
-        }
+    }
+
+    /// A step failed as a whole.
+    pub(crate) fn step_failed(&self, failed: &Error) {
+        count(&self.failed_steps, &[error(failed.kind())]);
     }
 
     /// So many messages were sent since the start.

@@ -124,7 +124,8 @@ fn eventful() -> Metrics {
         ..Report::default()
     };
     kernel.repaired(&report);
-    kernel.failed(&report);
+    kernel.refused(&report.failures);
+    report.errors.iter().for_each(|error| kernel.step_failed(error));
     kernel.set_foreign(&dataplane::Foreign { firewall_marks: 1, ..dataplane::Foreign::default() });
     kernel.set_sent(SentMessages { ipvs: 10, ..SentMessages::default() });
     let host = "10.96.0.1:443";

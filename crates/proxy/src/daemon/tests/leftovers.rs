@@ -1,5 +1,7 @@
 //! Starting where kube-proxy ran in another mode.
 
+use expect_test::expect;
+
 use super::*;
 
 /// Its rules for a Service at 10.96.0.1, and its table of nftables.
@@ -35,6 +37,23 @@ async fn what_another_mode_left_serves_until_ours_does_and_then_goes() {
     bench.tell(synced()).await;
     assert_eq!(bench.virtual_servers().lines().count(), 2);
     assert_eq!(bench.others(), (false, false, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_removed_counts_as_a_failure_and_is_tried_again() {
+    let mut kernel = kernel_of_other_modes();
+    kernel.refused_rules.push((Family::V4, "-X KUBE-SVC-"));
+    let bench = Bench::start(kernel);
+    bench.tell(synced()).await;
+    assert_eq!(bench.others(), (true, false, false));
+    bench.check_metrics(
+        &["kubeipvs_failed_steps_total{kind=\"iptables\"", RESTORE_FAILURES],
+        expect![[r#"
+            kubeipvs_failed_steps_total{kind="iptables"} 1
+            kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 1
+            kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 0"#]],
+    );
+    bench.until("they are removed", |bench| bench.others() == (false, false, false)).await;
 }
 
 #[tokio::test(start_paused = true)]

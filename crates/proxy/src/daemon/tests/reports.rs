@@ -3,18 +3,11 @@
 use std::num::NonZeroI64;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::inquiry::{Inquiry, Owners};
-
-/// The values of these metrics, without the prefix of their names.
-fn check(bench: &Bench, names: &[&str], expected: Expect) {
-    let text = bench.metrics.text().unwrap();
-    let is_wanted = |line: &&str| names.iter().any(|name| line.starts_with(name));
-    expected.assert_eq(&text.lines().filter(is_wanted).collect::<Vec<_>>().join("\n"));
-}
 
 fn triggered(slice: Change) -> Change {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
@@ -32,8 +25,7 @@ async fn changes_are_pending_until_the_kernel_has_them() {
     ];
     let bench = Bench::start(FakeKernel::new());
     bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
-    check(
-        &bench,
+    bench.check_metrics(
         &NAMES,
         expect![[r#"
         kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 0
@@ -47,8 +39,7 @@ async fn changes_are_pending_until_the_kernel_has_them() {
     bench.tell([triggered(slice("web", &[1, 2])), triggered(slice("web", &[1, 2, 3]))]).await;
     // Nothing but the time is new.
     bench.tell([triggered(slice("web", &[1, 2, 3]))]).await;
-    check(
-        &bench,
+    bench.check_metrics(
         &NAMES,
         expect![[r#"
         kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 2
@@ -70,8 +61,7 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
         "kubeipvs_repairs_total{kind=\"address\"",
         "kubeipvs_failed_operations_total{operation=\"add_virtual_server\"",
     ];
-    check(
-        &bench,
+    bench.check_metrics(
         &NAMES,
         expect![[r#"
         kubeipvs_failed_operations_total{operation="add_virtual_server"} 0
@@ -87,13 +77,48 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
     // The retry is an audit too.
     let repaired = "kubeipvs_repairs_total{kind=\"virtual_server\"} 2";
     bench.until("both are repaired", |bench| bench.metrics.text().unwrap().contains(repaired)).await;
-    check(
-        &bench,
+    bench.check_metrics(
         &NAMES,
         expect![[r#"
         kubeipvs_failed_operations_total{operation="add_virtual_server"} 1
         kubeipvs_repairs_total{kind="address"} 0
         kubeipvs_repairs_total{kind="virtual_server"} 2"#]],
+    );
+}
+
+/// Before anything can be planned, too.
+#[tokio::test(start_paused = true)]
+async fn what_fails_before_the_first_sync_is_counted() {
+    let mut kernel = FakeKernel::new();
+    kernel.refused_rules.push((Family::V6, "KUBE-SERVICES"));
+    kernel.unreadable_addresses = true;
+    let bench = Bench::start(kernel);
+    let names = ["kubeipvs_failed_steps_total", RESTORE_FAILURES];
+    settle().await;
+    bench.check_metrics(
+        &names,
+        expect![[r#"
+        kubeipvs_failed_steps_total{kind="conntrack"} 0
+        kubeipvs_failed_steps_total{kind="interface"} 0
+        kubeipvs_failed_steps_total{kind="iptables"} 1
+        kubeipvs_failed_steps_total{kind="ipvs"} 0
+        kubeipvs_failed_steps_total{kind="netlink"} 1
+        kubeipvs_failed_steps_total{kind="set"} 0
+        kubeipvs_failed_steps_total{kind="sysctl"} 0
+        kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0
+        kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1"#]],
+    );
+    bench.tell(synced()).await;
+    bench.check_metrics(
+        &names[..1],
+        expect![[r#"
+        kubeipvs_failed_steps_total{kind="conntrack"} 0
+        kubeipvs_failed_steps_total{kind="interface"} 0
+        kubeipvs_failed_steps_total{kind="iptables"} 1
+        kubeipvs_failed_steps_total{kind="ipvs"} 0
+        kubeipvs_failed_steps_total{kind="netlink"} 2
+        kubeipvs_failed_steps_total{kind="set"} 0
+        kubeipvs_failed_steps_total{kind="sysctl"} 0"#]],
     );
 }
 
@@ -113,8 +138,7 @@ async fn what_waits_for_a_refused_virtual_server_is_counted_when_it_is_put_right
     bench.eye.send(Sighting::InterfaceGone).await.unwrap();
     let repaired = "kubeipvs_repairs_total{kind=\"virtual_server\"} 1";
     bench.until("it is repaired", |bench| bench.metrics.text().unwrap().contains(repaired)).await;
-    check(
-        &bench,
+    bench.check_metrics(
         &["kubeipvs_failed_operations_total{operation=\"add_virtual_server\"", "kubeipvs_repairs_total"],
         expect![[r#"
             kubeipvs_failed_operations_total{operation="add_virtual_server"} 2
