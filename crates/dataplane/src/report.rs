@@ -33,8 +33,6 @@ pub struct Report {
     pub draining: usize,
     /// Real servers that were removed after they had drained.
     pub drained: usize,
-    /// UDP flows that conntrack was made to forget, because they led nowhere.
-    pub forgotten_flows: usize,
     /// Each look through conntrack that could be finished.
     pub looks: Vec<ConntrackLook>,
     /// What else is in the kernel and was left alone; only a reconciliation looks.
@@ -86,11 +84,9 @@ pub struct Tally(BTreeMap<Element, usize>);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
     /// How many there were.
-    pub count: usize,
+    pub by_element: Tally,
     /// The first of them, at most [`Differences::MOST_KEPT`].
     pub first: Vec<Operation>,
-    /// How many of them were about each kind of element.
-    pub by_element: Tally,
 }
 
 /// What a reconciliation would do.
@@ -121,6 +117,11 @@ impl Report {
     /// Whether everything that was to be done is done.
     pub fn is_complete(&self) -> bool {
         self.failures.is_empty() && self.errors.is_empty()
+    }
+
+    /// How many UDP flows conntrack was made to forget, because they led nowhere.
+    pub fn forgotten_flows(&self) -> usize {
+        self.looks.iter().map(|look| look.deleted).sum()
     }
 
     /// How many of the differences were put right, as far as the kernel told.
@@ -163,10 +164,8 @@ impl Report {
         self.missing_schedulers.extend(other.missing_schedulers);
         self.draining += other.draining;
         self.drained += other.drained;
-        self.forgotten_flows += other.forgotten_flows;
         self.looks.extend(other.looks);
         self.foreign = other.foreign.or(self.foreign.take());
-        self.differences.count += other.differences.count;
         self.differences.by_element.absorb(&other.differences.by_element);
         let room = Differences::MOST_KEPT.saturating_sub(self.differences.first.len());
         self.differences.first.extend(other.differences.first.into_iter().take(room));
@@ -223,11 +222,15 @@ impl Differences {
     /// How many operations are kept as examples.
     pub const MOST_KEPT: usize = 100;
 
+    /// How many there were.
+    pub fn count(&self) -> usize {
+        self.by_element.total()
+    }
+
     /// Counts operations and keeps the first.
     pub fn of(operations: impl Iterator<Item = Operation>) -> Self {
         let mut differences = Differences::default();
         for operation in operations {
-            differences.count += 1;
             differences.by_element.add(operation.element(), 1);
             if differences.first.len() < Differences::MOST_KEPT {
                 differences.first.push(operation);

@@ -50,7 +50,6 @@ impl<K: Kernel> Dataplane<K> {
         let began = Instant::now();
         match self.kernel.forget_flows(stale) {
             Ok(deleted) => {
-                report.forgotten_flows += deleted;
                 report.looks.push(ConntrackLook { family, took: began.elapsed(), deleted });
             }
             Err(error @ Error::NoConntrack { .. }) => {

@@ -132,7 +132,7 @@ fn the_first_reconciliation_builds_from_the_ground_up_and_the_second_sends_nothi
     assert_eq!(dataplane.kernel().restores, 1);
 
     let report = reconcile(&mut dataplane, &desired);
-    assert!(report.is_complete() && report.repaired.is_empty() && report.differences.count == 0);
+    assert!(report.is_complete() && report.repaired.is_empty() && report.differences.count() == 0);
     check_log(&mut dataplane, expect![""]);
     assert_eq!(dataplane.kernel().restores, 1);
 }
@@ -167,7 +167,7 @@ fn a_removed_endpoint_keeps_its_connections_until_they_end() {
     assert_eq!(dataplane.draining(), 1);
 
     // An audit does not take a draining real server for a mistake.
-    assert!(reconcile(&mut dataplane, &after).differences.count == 0);
+    assert!(reconcile(&mut dataplane, &after).differences.count() == 0);
     dataplane.sweep(Instant::now());
     check_log(&mut dataplane, expect![""]);
 
@@ -323,9 +323,9 @@ fn a_refusal_counts_across_parts() {
     dataplane.kernel_mut().refusals.push(refusal);
     let report = reconcile(&mut dataplane, &desired);
     assert_eq!((report.failures.len(), report.refused.total()), (1, 2));
-    assert_eq!((report.differences.count, report.differences.first.len()), (5 * MOST_AT_ONCE, 100));
-    assert_eq!(report.sent, report.differences.count - 1);
-    assert_eq!(report.put_right().total(), report.differences.count - 3);
+    assert_eq!((report.differences.count(), report.differences.first.len()), (5 * MOST_AT_ONCE, 100));
+    assert_eq!(report.sent, report.differences.count() - 1);
+    assert_eq!(report.put_right().total(), report.differences.count() - 3);
     let kernel = &dataplane.kernel().state;
     assert_eq!(kernel.addresses.len(), MOST_AT_ONCE - 1);
     assert!(!kernel.addresses.contains(&key("10.96.0.0:80/TCP").address));
@@ -428,7 +428,7 @@ fn an_observation_is_relied_upon_for_a_while() {
         dataplane.kernel_mut().state.addresses.clear();
         let target = Target { desired: &desired, urgent: &State::default(), options: &options() };
         let report = dataplane.reconcile(target, began + Duration::from_secs(age));
-        assert_eq!(report.differences.count, operations, "after {age} s");
+        assert_eq!(report.differences.count(), operations, "after {age} s");
         // What was missed is seen by the next one.
         reconcile(&mut dataplane, &desired);
         assert_eq!(dataplane.kernel().state, desired);

@@ -101,7 +101,7 @@ impl Journal {
             sent = report.sent,
             draining = report.draining,
             drained = report.drained,
-            forgotten_flows = report.forgotten_flows,
+            forgotten_flows = report.forgotten_flows(),
             "changes applied"
         );
     }

@@ -51,7 +51,7 @@ fn an_audit_of_what_is_as_planned_sends_nothing() {
         assert!(matches!(step(&mut dataplane, &desired), Progress::GoesOn));
     }
     let report = finish(&mut dataplane, &desired);
-    assert!(report.is_complete() && report.repaired.is_empty() && report.differences.count == 0);
+    assert!(report.is_complete() && report.repaired.is_empty() && report.differences.count() == 0);
     check_log(&mut dataplane, expect![""]);
 }
 
@@ -65,7 +65,7 @@ fn what_differs_is_put_right_and_counted_once() {
     let behind = kernel.state.virtual_servers.get_mut(&key("10.96.0.2:80/TCP")).unwrap();
     Arc::make_mut(behind).real_servers = vec![real("10.0.0.3:80*1")];
     let report = audit(&mut dataplane, &desired);
-    assert_eq!(report.differences.count, 6);
+    assert_eq!(report.differences.count(), 6);
     check_log(
         &mut dataplane,
         expect![[r#"
@@ -94,7 +94,7 @@ fn changes_between_two_looks_are_not_taken_for_mistakes() {
     dataplane.begin_audit(&options());
     look_at_structure(&mut dataplane, &before);
     assert!(dataplane.apply(difference(&before, &after), Instant::now()).is_complete());
-    assert_eq!(finish(&mut dataplane, &after).differences.count, 0);
+    assert_eq!(finish(&mut dataplane, &after).differences.count(), 0);
     assert_eq!(dataplane.kernel().state, after);
 }
 
@@ -111,7 +111,7 @@ fn an_audit_that_begins_again_looks_at_the_structure_again() {
     assert_eq!(dataplane.kernel().state, desired);
     let looks = &dataplane.audit.as_ref().unwrap().looks;
     assert!(!looks.contains(&Look::RealServers(Bound::Unbounded)), "real servers are not looked at again");
-    assert_eq!(finish(&mut dataplane, &desired).differences.count, 100);
+    assert_eq!(finish(&mut dataplane, &desired).differences.count(), 100);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn what_drains_is_not_taken_for_a_mistake() {
     let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*1").key());
     dataplane.kernel_mut().connections.insert(connection, 1);
     dataplane.apply(difference(&before, &after), Instant::now());
-    assert_eq!(audit(&mut dataplane, &after).differences.count, 0);
+    assert_eq!(audit(&mut dataplane, &after).differences.count(), 0);
     assert_eq!(dataplane.draining(), 1);
 }
 
