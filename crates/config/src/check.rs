@@ -7,14 +7,13 @@ use ipnet::IpNet;
 use model::{Family, PerFamily};
 
 use self::addresses::Parsed as _;
-use self::checker::Checker;
-pub(crate) use self::checker::Naming;
+pub(crate) use self::checker::Checker;
+pub use self::checker::Naming;
 use crate::configuration::{
     ApiServer, Conntrack, LocalMode, LocalTrafficPolicy, LogFormat, NodePortAddresses, Own,
 };
 use crate::document::{CLUSTER_CIDR, KubeProxyConfiguration};
-use crate::error::Invalid;
-use crate::{Configuration, feature_gates};
+use crate::{Configuration, Error, feature_gates};
 
 /// The only mode that there is here.
 const IPVS: &str = "ipvs";
@@ -22,28 +21,45 @@ const IPVS: &str = "ipvs";
 /// The only version of which metrics can be hidden.
 const PREVIOUS_VERSION: &str = "1.35";
 
+/// Says what is wrong with the name of a scheduler, if anything is.
+pub type SchedulerCheck = fn(&str) -> Result<(), String>;
+
 /// Checks a document, whose mode is filled in if it is not set.
 pub(crate) fn check(
     mut document: KubeProxyConfiguration,
     master: Option<String>,
     naming: Naming,
+    scheduler: SchedulerCheck,
     warnings: &mut Vec<String>,
-) -> Result<Configuration, Vec<Invalid>> {
-    let mut checker = Checker { naming, errors: Vec::new() };
+) -> Result<Configuration, Error> {
+    let mut checker = Checker::new(naming);
     checker.mode(&mut document, warnings);
     warn_of_gates(&document, warnings);
     checker.what_has_no_effect(&document);
     checker.logging(&document);
     document.forget_other_modes();
-    let configuration = checker.configuration(document, master);
-    if checker.errors.is_empty() { Ok(configuration) } else { Err(checker.errors) }
+    let configuration = checker.configuration(document, master, scheduler);
+    checker.conclude(configuration)
+}
+
+/// The name of a node as Kubernetes has it: in lower case, without white space around it; none if nothing is left.
+pub fn node_name(text: &str) -> Option<String> {
+    let name = text.trim().to_lowercase();
+    (!name.is_empty()).then_some(name)
 }
 
 // === impl Checker ===
 
 impl Checker {
     /// The parts of which each is a fitting stand-in if it is wrong, so that the others can be looked at.
-    fn configuration(&mut self, document: KubeProxyConfiguration, master: Option<String>) -> Configuration {
+    fn configuration(
+        &mut self,
+        mut document: KubeProxyConfiguration,
+        master: Option<String>,
+        scheduler: SchedulerCheck,
+    ) -> Configuration {
+        let hostname_override = self.hostname(&document.hostname_override);
+        document.hostname_override = hostname_override.clone().unwrap_or_default();
         let one = &document;
         let sync_period = self.period("ipvs.syncPeriod", one.ipvs.sync_period);
         let min_sync_period = self.duration("ipvs.minSyncPeriod", one.ipvs.min_sync_period);
@@ -53,7 +69,7 @@ impl Checker {
         }
         let text = |text: &String| (!text.is_empty()).then(|| text.clone());
         Configuration {
-            hostname_override: self.hostname(&one.hostname_override),
+            hostname_override,
             api_server: ApiServer {
                 kubeconfig: text(&one.client_connection.kubeconfig).map(Into::into),
                 master,
@@ -64,7 +80,7 @@ impl Checker {
             bind_address_hard_fail: one.bind_address_hard_fail,
             sync_period,
             min_sync_period,
-            scheduler: one.ipvs.scheduler.clone(),
+            scheduler: self.scheduler(&one.ipvs.scheduler, scheduler),
             exclude_cidrs: self.list("ipvs.excludeCIDRs", &one.ipvs.exclude_cidrs),
             masquerade_all: one.iptables.masquerade_all,
             masquerade_bit: self.masquerade_bit(one.iptables.masquerade_bit),
@@ -91,7 +107,7 @@ impl Checker {
             "" => {
                 IPVS.clone_into(&mut document.mode);
                 // Who writes a file writes it for kube-proxy as well; a command line may be ours alone.
-                if self.naming == Naming::Fields {
+                if matches!(self.naming, Naming::Fields(_)) {
                     warnings.push(
                         "mode is not set, for which kube-proxy takes iptables; kube-ipvs takes ipvs, as always"
                             .to_owned(),
@@ -176,15 +192,25 @@ impl Checker {
     }
 
     fn hostname(&mut self, text: &str) -> Option<String> {
-        let name = text.trim().to_lowercase();
-        if name.is_empty() && !text.is_empty() {
+        let name = node_name(text);
+        if name.is_none() && !text.is_empty() {
             self.wrong(
                 "hostnameOverride",
                 format!("{text:?}"),
                 "it is blank; give the name of this node's Node object",
             );
         }
-        (!name.is_empty()).then_some(name)
+        name
+    }
+
+    fn scheduler(&mut self, name: &str, check: SchedulerCheck) -> String {
+        // kube-proxy takes an empty name for its default.
+        if !name.is_empty()
+            && let Err(reason) = check(name)
+        {
+            self.refuse("ipvs.scheduler", reason);
+        }
+        name.to_owned()
     }
 
     fn masquerade_bit(&mut self, bit: i32) -> u8 {

@@ -30,7 +30,7 @@ pub struct Configuration {
     pub sync_period: Duration,
     /// `ipvs.minSyncPeriod`: the least between two changes of the kernel; at most the former.
     pub min_sync_period: Duration,
-    /// `ipvs.scheduler`, which is not checked here; empty for the default.
+    /// `ipvs.scheduler`: a name that [`crate::load()`] was told to accept; empty for the default.
     pub scheduler: String,
     /// `ipvs.excludeCIDRs`
     pub exclude_cidrs: Vec<IpNet>,
@@ -143,11 +143,4 @@ pub enum LocalTrafficPolicy {
     Strict,
     /// Everything is, as kube-proxy does in IPVS mode.
     KubeProxy,
-}
-
-impl Configuration {
-    /// The effective configuration as `/configz` shows it: the file's form, with every field.
-    pub fn to_json(&self) -> serde_json::Value {
-        self.document.to_json()
-    }
 }

@@ -17,7 +17,7 @@ impl Difference {
     /// Compares two configurations.
     pub fn between(old: &Configuration, new: &Configuration) -> Self {
         let mut difference = Difference::default();
-        let (old, new) = (old.to_json(), new.to_json());
+        let (old, new) = (old.document.to_json(), new.document.to_json());
         for setting in Setting::all().filter(|setting| setting.value_in(&old) != setting.value_in(&new)) {
             match setting.effect {
                 Effect::Live => difference.live.push(setting),

@@ -117,8 +117,7 @@ impl KubeProxyConfiguration {
     #[must_use]
     pub fn complete(mut self) -> Self {
         let defaults = KubeProxyConfiguration::default();
-        fill(&mut self.bind_address, "0.0.0.0");
-        fill(&mut self.detect_local_mode, CLUSTER_CIDR);
+        self.complete_flags();
         let v4 = address::parse_ip(&self.bind_address).is_some_and(|address| address.is_ipv4());
         let (everywhere, here) = if v4 { ("0.0.0.0", "127.0.0.1") } else { ("[::]", "[::1]") };
         self.healthz_bind_address = with_port(if_empty(&self.healthz_bind_address, everywhere), HEALTHZ_PORT);
@@ -171,7 +170,7 @@ impl KubeProxyConfiguration {
         }
     }
 
-    /// As JSON, with every field.
+    /// As JSON. What kube-proxy leaves out of a file when it is empty or false is left out here too.
     pub fn to_json(&self) -> Value {
         // Plain data with text keys; nothing in it can fail.
         serde_json::to_value(self).unwrap_or_default()

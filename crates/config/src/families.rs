@@ -6,19 +6,34 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 use model::{Family, PerFamily};
 
+use crate::check::{Checker, Naming};
 use crate::configuration::{LocalMode, NodePortAddresses};
-use crate::error::Invalid;
 use crate::{Configuration, Error};
 
 /// What kube-proxy says of settings of another family than the one that counts: the only one, or the primary one of two.
+/// That is the family of `bindAddress`, else IPv4 if it is served, as far as it is known before the Node is.
 ///
 /// # Errors
-/// If no network of `clusterCIDR` is of the only family, so that no pod could be told from the outside.
+/// If `bindAddress` is of a family that is not served. If no network of `clusterCIDR` is of the only family, so that no
+/// pod could be told from the outside.
 pub fn check(
     configuration: &Configuration,
     served: &BTreeSet<Family>,
-    primary: Family,
+    naming: Naming,
 ) -> Result<Vec<String>, Error> {
+    let mut checker = Checker::new(naming);
+    let address = configuration.bind_address;
+    let chosen = (!address.is_unspecified()).then(|| Family::of(&address));
+    if let Some(family) = chosen.filter(|family| !served.contains(family)) {
+        let reason = format!(
+            "it makes {family} the node's first family, which cannot be served here for the reason that was logged at the \
+             start (put that right, or leave {} out)",
+            checker.name("bindAddress")
+        );
+        checker.wrong("bindAddress", address, reason);
+    }
+    let primary = chosen.filter(|family| served.contains(family)).or_else(|| served.first().copied());
+    let primary = primary.unwrap_or(Family::V4);
     let mut warnings = node_port_addresses(configuration, primary);
     let dual_stack = served.len() > 1;
     if let LocalMode::ClusterCidr(networks) = &configuration.local_mode
@@ -26,17 +41,17 @@ pub fn check(
         && networks.get(other(primary)).is_some()
     {
         let found = &configuration.document.cluster_cidr;
-        if !dual_stack {
-            let reason =
-                format!("{found}: none of it is of the only family that this node serves, {primary}");
-            return Err(Error::Invalid(vec![Invalid { subject: "clusterCIDR".to_owned(), reason }]));
+        if dual_stack {
+            warnings.push(format!("clusterCIDR {found} has no network of the primary family, {primary}"));
+        } else {
+            let reason = format!("none of it is of the only family that this node serves, {primary}");
+            checker.wrong("clusterCIDR", found, reason);
         }
-        warnings.push(format!("clusterCIDR {found} has no network of the primary family, {primary}"));
     }
     if !dual_stack {
         warnings.extend(out_of_place(configuration, primary));
     }
-    Ok(warnings)
+    checker.conclude(warnings)
 }
 
 /// Node ports that are open on more addresses than somebody may think.

@@ -22,6 +22,7 @@ mod decode;
 mod feature_gates;
 mod load;
 
+pub use check::{Naming, SchedulerCheck, node_name};
 pub use configuration::Configuration;
 pub use difference::Difference;
 pub use document::KubeProxyConfiguration;
@@ -29,4 +30,4 @@ pub use error::Error;
 pub use flags::ConfigFlags;
 pub use follow::follow;
 pub use load::{load, write};
-pub use setting::{Effect, Kind, Setting};
+pub use setting::{Effect, Setting};

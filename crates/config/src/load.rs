@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::check::{Naming, check};
+use crate::check::{Naming, SchedulerCheck, check};
 use crate::decode::decode;
 use crate::document::KubeProxyConfiguration;
 use crate::error::{Invalid, Mistake};
@@ -20,13 +20,14 @@ const DEPRECATED: [(&str, &str); 2] =
 /// Reads and checks the configuration. Without a file the flags are it. With one, the file is it, as for kube-proxy,
 /// except for the node's name, logging, the API server's address and kube-ipvs' own flags, which take precedence.
 ///
-/// `warnings` gets a sentence for each thing that is not as it seems, also if there is an error.
+/// The schedulers are those that `scheduler` accepts. `warnings` gets a sentence for each thing that is not as it seems, also if there is an error.
 ///
 /// # Errors
 /// If the file cannot be read, or values make no sense.
 pub fn load(
     flags: &ConfigFlags,
     file: Option<&Path>,
+    scheduler: SchedulerCheck,
     warnings: &mut Vec<String>,
 ) -> Result<Configuration, Error> {
     warnings.extend(without_effect(flags));
@@ -47,12 +48,13 @@ pub fn load(
                 .complete();
             warnings.extend(fields_without_effect(&document));
             warnings.extend(ignored(flags, path));
-            (overlay(document, flags, overrides_file)?, Naming::Fields)
+            let overriding = flags.settings().filter(|(setting, value)| overrides_file(setting, value));
+            let overriding = overriding.filter_map(|(setting, _)| setting.flag).collect();
+            (overlay(document, flags, overrides_file)?, Naming::Fields(overriding))
         }
     };
-    let document = with_hostname_override(document, flags)?;
     let master = flags.text("master").filter(|master| !master.is_empty()).map(str::to_owned);
-    check(document, master, naming, warnings).map_err(Error::Invalid)
+    check(document, master, naming, scheduler, warnings)
 }
 
 /// Writes the effective configuration as a file that kube-proxy reads as well.
@@ -66,27 +68,27 @@ pub fn write(configuration: &Configuration, path: &Path) -> Result<(), Error> {
 
 fn from_flags(flags: &ConfigFlags) -> Result<KubeProxyConfiguration, Error> {
     let defaults = KubeProxyConfiguration::default().complete();
-    let mut document = overlay(defaults, flags, |_| true)?;
+    let mut document = overlay(defaults, flags, |_, _| true)?;
     document.complete_flags();
     let port = |flag| flags.get(flag).and_then(Value::as_i64);
     document.use_deprecated_ports(port("healthz-port"), port("metrics-port"));
     Ok(document)
 }
 
-/// Whether a flag counts although there is a file.
-fn overrides_file(setting: &Setting) -> bool {
+/// Whether a flag counts although there is a file. An empty name is none.
+fn overrides_file(setting: &Setting, value: &Value) -> bool {
     let field = setting.field.unwrap_or_default();
-    setting.is_own() || field.starts_with("logging.") || field == "hostnameOverride"
+    setting.is_own() || field.starts_with("logging.") || (field == "hostnameOverride" && value != "")
 }
 
 /// The document with the values of some of the flags.
 fn overlay(
     document: KubeProxyConfiguration,
     flags: &ConfigFlags,
-    counts: impl Fn(&Setting) -> bool,
+    counts: impl Fn(&Setting, &Value) -> bool,
 ) -> Result<KubeProxyConfiguration, Error> {
     let mut json = document.to_json();
-    for (setting, value) in flags.settings().filter(|(setting, _)| counts(setting)) {
+    for (setting, value) in flags.settings().filter(|(setting, value)| counts(setting, value)) {
         if let Some(field) = setting.field {
             put(&mut json, field, value);
         }
@@ -116,22 +118,6 @@ fn put(document: &mut Value, field: &str, value: &Value) {
     }
 }
 
-/// The flag's name of the node is in lower case and without white space, and not blank.
-fn with_hostname_override(
-    mut document: KubeProxyConfiguration,
-    flags: &ConfigFlags,
-) -> Result<KubeProxyConfiguration, Error> {
-    let Some(given) = flags.text("hostname-override").filter(|given| !given.is_empty()) else {
-        return Ok(document);
-    };
-    document.hostname_override = given.trim().to_lowercase();
-    if document.hostname_override.is_empty() {
-        let reason = "it is blank; give the name of this node's Node object".to_owned();
-        return Err(Error::Invalid(vec![Invalid { subject: "--hostname-override".to_owned(), reason }]));
-    }
-    Ok(document)
-}
-
 /// The flags that do nothing here.
 fn without_effect(flags: &ConfigFlags) -> Vec<String> {
     let given = flags.settings().filter_map(|(setting, _)| Some((setting.flag?, setting.effect)));
@@ -159,10 +145,11 @@ fn fields_without_effect(document: &KubeProxyConfiguration) -> Vec<String> {
 
 /// The flags that do not count because there is a file, which kube-proxy does not say.
 fn ignored(flags: &ConfigFlags, path: &Path) -> Option<String> {
-    let counts = |setting: &Setting| {
-        matches!(setting.effect, Effect::None(_)) || overrides_file(setting) || setting.flag == Some("master")
+    let counts = |setting: &Setting, value: &Value| {
+        let has_effect = !matches!(setting.effect, Effect::None(_));
+        !has_effect || overrides_file(setting, value) || setting.flag == Some("master")
     };
-    let ignored = flags.settings().filter(|(setting, _)| !counts(setting));
+    let ignored = flags.settings().filter(|(setting, value)| !counts(setting, value));
     let names: Vec<String> = ignored
         .filter_map(|(setting, _)| match (setting.flag?, setting.field) {
             (flag, Some(field)) => Some(format!("--{flag} (in the file: {field})")),

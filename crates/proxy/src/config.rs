@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZero;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::Context as _;
 use config::Configuration;
 use config::configuration::{Conntrack, LocalMode, LocalTrafficPolicy, NodePortAddresses};
 use dataplane::Settings;
@@ -18,16 +18,13 @@ use crate::daemon::Periods;
 const LARGEST_CONNTRACK_MAX: u32 = 1_048_576;
 
 /// What planning depends on, for a node that serves `families`.
-///
-/// # Errors
-/// If there is no such scheduler.
 pub(crate) fn planning_options(
     configuration: &Configuration,
     families: BTreeSet<Family>,
     bridge_netfilter: bool,
-) -> anyhow::Result<Options> {
-    Ok(Options {
-        scheduler: scheduler(&configuration.scheduler)?,
+) -> Options {
+    Options {
+        scheduler: scheduler(configuration),
         unavailable: BTreeSet::new(),
         families,
         masquerade_all: configuration.masquerade_all,
@@ -45,7 +42,7 @@ pub(crate) fn planning_options(
         },
         host_addresses: BTreeSet::new(),
         bridge_netfilter,
-    })
+    }
 }
 
 /// What the kernel is to be set to, on a kernel of this release.
@@ -83,35 +80,7 @@ pub(crate) fn api_server(configuration: &Configuration, node_name: &str) -> sour
     }
 }
 
-/// The family that counts first, as far as it is known before the Node is: that of `bindAddress`, else IPv4 if it is
-/// served.
-pub(crate) fn primary_family(configuration: &Configuration, families: &BTreeSet<Family>) -> Family {
-    match configuration.bind_address {
-        address if !address.is_unspecified() => Family::of(&address),
-        _ => families.first().copied().unwrap_or(Family::V4),
-    }
-}
-
-/// Sees to it that the node's own address is of a family that it serves.
-///
-/// # Errors
-/// If `bindAddress` is of another family.
-pub(crate) fn check_bind_address(
-    configuration: &Configuration,
-    families: &BTreeSet<Family>,
-) -> anyhow::Result<()> {
-    let address = configuration.bind_address;
-    let family = Family::of(&address);
-    if !address.is_unspecified() && !families.contains(&family) {
-        bail!(
-            "bindAddress (--bind-address) {address} makes {family} the node's first family, which cannot be served here \
-             for the reason in the line before; put that right, or leave bindAddress out"
-        );
-    }
-    Ok(())
-}
-
-/// The name of this node: what was given, else the host name; both in lower case without white space.
+/// The name of this node: what was given, else the host name; both as Kubernetes has them.
 ///
 /// # Errors
 /// If the name given is blank, or the host name cannot be read.
@@ -123,25 +92,21 @@ pub(crate) fn node_name(given: Option<&str>) -> anyhow::Result<String> {
             .to_string_lossy()
             .into_owned(),
     };
-    let name = name.trim().to_lowercase();
-    if name.is_empty() {
-        bail!("the node's name is empty; give one with --hostname-override");
-    }
-    Ok(name)
+    ::config::node_name(&name).context("the node's name is empty; give one with --hostname-override")
 }
 
 /// The scheduler of Services that choose none.
+pub(crate) fn scheduler(configuration: &Configuration) -> Scheduler {
+    // The name is empty, or one that was accepted when the configuration was loaded.
+    configuration.scheduler.parse().unwrap_or_default()
+}
+
+/// Accepts the names of schedulers that there are.
 ///
 /// # Errors
-/// If there is none of that name.
-pub(crate) fn scheduler(name: &str) -> anyhow::Result<Scheduler> {
-    // kube-proxy takes an empty name for its default.
-    if name.is_empty() {
-        return Ok(Scheduler::default());
-    }
-    name.parse().map_err(|unknown: plan::scheduler::UnknownScheduler| {
-        anyhow!("ipvs.scheduler (--ipvs-scheduler): {unknown}")
-    })
+/// If there is none of that name: which there are.
+pub(crate) fn check_scheduler(name: &str) -> Result<(), String> {
+    name.parse::<Scheduler>().map(drop).map_err(|unknown| unknown.to_string())
 }
 
 fn local_detector(mode: &LocalMode) -> PerFamily<Option<LocalDetector>> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
-use config::{ConfigFlags, Configuration};
+use config::{ConfigFlags, Configuration, Naming};
 
 /// The heading of what only kube-ipvs has.
 const OWN: &str = "Options that only kube-ipvs has";
@@ -124,7 +124,15 @@ pub(crate) enum OutputFormat {
 impl ConfigurationFlags {
     /// The configuration; see [`config::load()`].
     pub(crate) fn load(&self, warnings: &mut Vec<String>) -> Result<Configuration, config::Error> {
-        config::load(&self.settings, self.config.as_deref(), warnings)
+        config::load(&self.settings, self.config.as_deref(), crate::config::check_scheduler, warnings)
+    }
+
+    /// By which names the operator knows what it says.
+    pub(crate) fn naming(&self) -> Naming {
+        match self.config {
+            Some(_) => Naming::Fields(Vec::new()),
+            None => Naming::Flags,
+        }
     }
 }
 

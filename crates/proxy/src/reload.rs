@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use ::config::{Configuration, Difference, difference};
+use ::config::{Configuration, Difference, Error, difference};
 use anyhow::Context as _;
 use model::Family;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
 
-use crate::commands::run::wanted_options;
-use crate::config;
+use crate::commands::run::wanted;
 use crate::daemon::Reconfiguration;
 use crate::flags::ConfigurationFlags;
 use crate::logging::Verbosity;
@@ -52,11 +51,7 @@ impl Reload {
 
     fn changed(&mut self) -> ControlFlow<()> {
         let mut warnings = Vec::new();
-        let new = self.flags.load(&mut warnings);
-        let new = new
-            .map_err(anyhow::Error::from)
-            .and_then(|new| Ok((self.reconfiguration(&new, &mut warnings)?, new)));
-        let (reconfiguration, new) = match new {
+        let new = match self.load(&mut warnings) {
             Ok(new) => new,
             Err(error) => {
                 warn!(%error, "the changed configuration file is not usable; what it held stays in force");
@@ -76,10 +71,13 @@ impl Reload {
         }
         self.tell(warnings, difference.is_empty());
         if difference.is_empty() {
+            // What has no effect is shown all the same.
+            self.current.send_replace(new);
             return ControlFlow::Continue(());
         }
         info!(fields = difference::names(&difference.live), "the configuration file changed; applying it");
         self.verbosity.set(new.verbosity);
+        let reconfiguration = wanted(&new, self.families.clone(), &self.kernel_release);
         self.current.send_replace(new);
         match self.outcomes.apply.blocking_send(reconfiguration) {
             Ok(()) => ControlFlow::Continue(()),
@@ -98,18 +96,11 @@ impl Reload {
         self.told = Some(warnings.into_iter().collect());
     }
 
-    fn reconfiguration(
-        &self,
-        configuration: &Configuration,
-        warnings: &mut Vec<String>,
-    ) -> anyhow::Result<Reconfiguration> {
-        let primary = config::primary_family(configuration, &self.families);
-        warnings.extend(::config::families::check(configuration, &self.families, primary)?);
-        Ok(Reconfiguration {
-            options: wanted_options(configuration, self.families.clone())?,
-            settings: config::settings(configuration, &self.kernel_release),
-            periods: config::periods(configuration),
-        })
+    /// The file as it is now, if it fits this node.
+    fn load(&self, warnings: &mut Vec<String>) -> Result<Configuration, Error> {
+        let new = self.flags.load(warnings)?;
+        warnings.extend(::config::families::check(&new, &self.families, self.flags.naming())?);
+        Ok(new)
     }
 }
 

@@ -4,31 +4,53 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use super::addresses::Parsed;
-use crate::Setting;
 use crate::document::GoDuration;
 use crate::error::Invalid;
+use crate::{Error, Setting};
 
 /// A longer period means nothing, and could not be added to a point in time.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// By which names the operator knows settings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Naming {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
     /// By the flag, where there is one.
     Flags,
-    /// By the field of the file.
-    Fields,
+    /// By the field of the file, but for these flags, which count although there is a file.
+    Fields(Vec<&'static str>),
 }
 
 /// Collects mistakes.
-pub(super) struct Checker {
+#[derive(Debug)]
+pub(crate) struct Checker {
     pub(super) naming: Naming,
     pub(super) errors: Vec<Invalid>,
+}
+
+// === impl Naming ===
+
+impl Naming {
+    /// Whether what a setting of this flag says came from the flag.
+    fn is_known(&self, flag: &str) -> bool {
+        match self {
+            Naming::Flags => true,
+            Naming::Fields(flags) => flags.contains(&flag),
+        }
+    }
 }
 
 // === impl Checker ===
 
 impl Checker {
+    pub(crate) fn new(naming: Naming) -> Self {
+        Checker { naming, errors: Vec::new() }
+    }
+
+    /// What is found, if nothing was wrong with it.
+    pub(crate) fn conclude<T>(self, found: T) -> Result<T, Error> {
+        if self.errors.is_empty() { Ok(found) } else { Err(Error::Invalid(self.errors)) }
+    }
+
     pub(super) fn list<T: Parsed>(&mut self, field: &str, texts: &[String]) -> Vec<T> {
         let parse = |(index, text): (usize, &String)| {
             let value = T::parsed(text);
@@ -92,16 +114,21 @@ impl Checker {
     }
 
     /// Notes a mistake: what was found, and what would be right.
-    pub(super) fn wrong(&mut self, field: &str, found: impl Display, wanted: impl Display) {
-        self.errors.push(Invalid { subject: self.name(field), reason: format!("{found}: {wanted}") });
+    pub(crate) fn wrong(&mut self, field: &str, found: impl Display, wanted: impl Display) {
+        self.refuse(field, format!("{found}: {wanted}"));
+    }
+
+    /// Notes a mistake in other words.
+    pub(super) fn refuse(&mut self, field: &str, reason: String) {
+        self.errors.push(Invalid { subject: self.name(field), reason });
     }
 
     /// How the operator calls a field.
-    pub(super) fn name(&self, field: &str) -> String {
+    pub(crate) fn name(&self, field: &str) -> String {
         let flag = Setting::of_field(field).and_then(|setting| setting.flag);
-        match (self.naming, flag) {
-            (Naming::Flags, Some(flag)) => format!("--{flag}"),
-            _ => field.to_owned(),
+        match flag.filter(|flag| self.naming.is_known(flag)) {
+            Some(flag) => format!("--{flag}"),
+            None => field.to_owned(),
         }
     }
 }

@@ -3,13 +3,21 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::document::GoDuration;
 
+/// Of a file beside which no flags are.
+const FIELDS: Naming = Naming::Fields(Vec::new());
+
+fn scheduler(name: &str) -> Result<(), String> {
+    if name == "rr" { Ok(()) } else { Err(format!("{name:?} is not rr")) }
+}
+
 fn check_document(change: impl FnOnce(&mut KubeProxyConfiguration), naming: Naming, expected: Expect) {
     let mut document = KubeProxyConfiguration::default().complete();
     document.mode = IPVS.to_owned();
     change(&mut document);
-    let found = match check(document, None, naming, &mut Vec::new()) {
+    let found = match check(document, None, naming, scheduler, &mut Vec::new()) {
         Ok(_) => "fine\n".to_owned(),
-        Err(errors) => errors.iter().map(|error| format!("{error}\n")).collect(),
+        Err(Error::Invalid(errors)) => errors.iter().map(|error| format!("{error}\n")).collect(),
+        Err(error) => panic!("{error}"),
     };
     expected.assert_eq(&found);
 }
@@ -22,7 +30,7 @@ fn negative() -> GoDuration {
 fn the_defaults_are_fine() {
     check_document(
         |_| {},
-        Naming::Fields,
+        FIELDS,
         expect![[r#"
         fine
     "#]],
@@ -41,6 +49,7 @@ fn all_mistakes_are_told_at_once() {
         one.ipvs.sync_period = negative();
         one.ipvs.min_sync_period = GoDuration(jiff::SignedDuration::from_secs(60));
         one.ipvs.exclude_cidrs = vec!["10.0.0.0/8".to_owned(), "10.0.0.0".to_owned()];
+        one.ipvs.scheduler = "fast".to_owned();
         one.ipvs.tcp_timeout = negative();
         one.ipvs.tcp_fin_timeout = negative();
         one.ipvs.udp_timeout = negative();
@@ -67,7 +76,7 @@ fn all_mistakes_are_told_at_once() {
     };
     check_document(
         mistakes,
-        Naming::Fields,
+        FIELDS,
         expect![[r#"
             mode: "nftables": kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy
             clientConnection.burst: -1: must not be negative
@@ -77,12 +86,13 @@ fn all_mistakes_are_told_at_once() {
             logging.vmodule: xml: patterns are for log lines in the format text only
             logging.vmodule[0]: "a=b": must be a file pattern without = and comma
             logging.options.json.splitStream: true: needs the feature gate LoggingAlphaOptions
+            hostnameOverride: " ": it is blank; give the name of this node's Node object
             ipvs.syncPeriod: -1s: must not be negative
             ipvs.minSyncPeriod: 1m0s: must not be longer than ipvs.syncPeriod
-            hostnameOverride: " ": it is blank; give the name of this node's Node object
             bindAddress: "localhost": must be an IP address
             healthzBindAddress: "0.0.0.0:0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
             metricsBindAddress: "0.0.0.0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
+            ipvs.scheduler: "fast" is not rr
             ipvs.excludeCIDRs[1]: "10.0.0.0": must be a network such as 10.0.0.0/8
             iptables.masqueradeBit: 32: must be from 0 to 31
             clusterCIDR: 10.0.0.0/8,10.0.0.0/9,x: must be one network, or one for each family
@@ -116,12 +126,13 @@ fn all_mistakes_are_told_at_once() {
             --vmodule: xml: patterns are for log lines in the format text only
             --vmodule: "a=b": must be a file pattern without = and comma
             --log-json-split-stream: true: needs the feature gate LoggingAlphaOptions
+            --hostname-override: " ": it is blank; give the name of this node's Node object
             --ipvs-sync-period: -1s: must not be negative
             --ipvs-min-sync-period: 1m0s: must not be longer than --ipvs-sync-period
-            --hostname-override: " ": it is blank; give the name of this node's Node object
             --bind-address: "localhost": must be an IP address
             --healthz-bind-address: "0.0.0.0:0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
             --metrics-bind-address: "0.0.0.0": must be an address with a port, such as 127.0.0.1:10249 or [::1]:10249
+            --ipvs-scheduler: "fast" is not rr
             --ipvs-exclude-cidrs: "10.0.0.0": must be a network such as 10.0.0.0/8
             --iptables-masquerade-bit: 32: must be from 0 to 31
             --cluster-cidr: 10.0.0.0/8,10.0.0.0/9,x: must be one network, or one for each family
@@ -186,7 +197,7 @@ fn the_local_mode_needs_what_it_works_with() {
             one.detect_local_mode = "NodeCIDR".to_owned();
             one.cluster_cidr = "x".to_owned();
         },
-        Naming::Fields,
+        FIELDS,
         expect![[r#"
             fine
         "#]],
@@ -201,7 +212,7 @@ fn alpha_options_of_logs_need_their_gate() {
                 one.feature_gates.insert(gate.to_owned(), true);
                 one.logging.options.text.info_buffer_size = crate::document::Size("64Ki".to_owned());
             },
-            Naming::Fields,
+            FIELDS,
             expected,
         );
     };
@@ -232,7 +243,7 @@ fn addresses_are_read_as_leniently_as_by_kube_proxy() {
             one.bind_address = "010.0.0.1".to_owned();
             one.cluster_cidr = "010.0.0.5/8, fd00::1/48".to_owned();
         },
-        Naming::Fields,
+        FIELDS,
         expect![[r#"
             fine
         "#]],
@@ -245,7 +256,7 @@ fn a_gate_of_another_version_is_a_warning() {
     document.mode = "ipvs".to_owned();
     document.feature_gates.insert("SupportIPVSProxyMode".to_owned(), true);
     let mut warnings = Vec::new();
-    assert!(check(document, None, Naming::Fields, &mut warnings).is_ok());
+    assert!(check(document, None, FIELDS, scheduler, &mut warnings).is_ok());
     expect!["feature gate SupportIPVSProxyMode=true: kube-proxy 1.36 knows no such feature gate, so that it would not start with it"]
         .assert_eq(&warnings.join("\n"));
 }

@@ -13,7 +13,7 @@ fn flags(arguments: &[&str]) -> ConfigFlags {
 }
 
 fn from_flags(arguments: &[&str]) -> Configuration {
-    load(&flags(arguments), None, &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"))
+    load(&flags(arguments), None, |_| Ok(()), &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Loads a file with these lines after the head, and these flags.
@@ -22,7 +22,7 @@ fn with_file(lines: &str, arguments: &[&str]) -> (Result<Configuration, Error>, 
     let path = folder.path().join("config.conf");
     fs::write(&path, format!("{HEAD}{lines}")).unwrap();
     let mut warnings = Vec::new();
-    let loaded = load(&flags(arguments), Some(&path), &mut warnings);
+    let loaded = load(&flags(arguments), Some(&path), |_| Ok(()), &mut warnings);
     let anonymous = |warning: String| warning.replace(path.to_str().unwrap(), "FILE");
     (loaded, warnings.into_iter().map(anonymous).collect())
 }
@@ -120,9 +120,16 @@ fn deprecated_ports_complete_addresses_or_take_them_away() {
 #[test]
 fn the_name_of_the_node_must_not_be_blank() {
     assert_eq!(from_flags(&["--hostname-override="]).hostname_override, None);
-    assert!(load(&flags(&["--hostname-override= "]), None, &mut Vec::new()).is_err());
+    assert!(load(&flags(&["--hostname-override= "]), None, |_| Ok(()), &mut Vec::new()).is_err());
     let (loaded, _) = with_file("hostnameOverride: ' '\n", &[]);
     assert!(loaded.is_err());
+    let (loaded, _) =
+        with_file("hostnameOverride: node-a\n", &["--hostname-override= ", "--drain-timeout=-1s"]);
+    expect![[r#"the configuration is not usable: --hostname-override: " ": it is blank; give the name of this node's Node object; --drain-timeout: -1s: must not be negative"#]]
+        .assert_eq(&loaded.unwrap_err().to_string());
+    // An empty flag is none.
+    let (loaded, _) = with_file("hostnameOverride: node-a\n", &["--hostname-override="]);
+    assert_eq!(loaded.unwrap().hostname_override.as_deref(), Some("node-a"));
     let (loaded, _) = with_file("hostnameOverride: ' Node-A'\n", &[]);
     assert_eq!(loaded.unwrap().hostname_override.as_deref(), Some("node-a"));
 }
@@ -142,7 +149,7 @@ fn what_is_written_is_read_as_the_same() {
     ]);
     write(&found, &path).unwrap();
     let mut warnings = Vec::new();
-    let read = load(&ConfigFlags::default(), Some(&path), &mut warnings).unwrap();
+    let read = load(&ConfigFlags::default(), Some(&path), |_| Ok(()), &mut warnings).unwrap();
     assert_eq!(read, found);
     assert_eq!(found.node_port_addresses, NodePortAddresses::Primary);
     assert!(matches!(found.local_mode, LocalMode::ClusterCidr(_)));
@@ -155,7 +162,8 @@ fn what_is_written_is_read_as_the_same() {
 #[test]
 fn files_that_cannot_be_read_or_written_are_named() {
     let none = Path::new("/nonexistent/config.conf");
-    let error = load(&ConfigFlags::default(), Some(none), &mut Vec::new()).unwrap_err().to_string();
+    let error =
+        load(&ConfigFlags::default(), Some(none), |_| Ok(()), &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/config.conf cannot be read"), "{error}");
     let error = write(&from_flags(&[]), none).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/config.conf"), "{error}");

@@ -23,7 +23,7 @@ pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     let kernel = Linux::open()?;
     let (families, rules) = families()?;
     let mut kernel = kernel.knowing_rules(rules);
-    let mut options = wanted_options(&configuration, families)?;
+    let mut options = wanted_options(&configuration, families);
     if flags.host_address.is_empty() {
         options.host_addresses = kernel.host_addresses()?;
     }

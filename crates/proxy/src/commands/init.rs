@@ -21,7 +21,7 @@ use crate::config;
 pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
     spare_from_oom_killer(configuration.oom_score_adj);
     usability::load_modules();
-    usability::check(config::scheduler(&configuration.scheduler)?)?;
+    usability::check(config::scheduler(configuration))?;
     Ok(())
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn lay_foundations(kernel: &mut Linux, families: &BTreeSet<Family>) -
 /// iptables, and settings of the kernel.
 pub(crate) fn init_only(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     prepare(configuration)?;
-    let options = wanted_options(configuration, families()?.0)?;
+    let options = wanted_options(configuration, families()?.0);
     let mut kernel = Linux::open()?;
     lay_foundations(&mut kernel, &options.families)?;
     for family in options.families.iter().copied() {

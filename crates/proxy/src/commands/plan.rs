@@ -13,7 +13,7 @@ use crate::{config, logging};
 pub(crate) fn plan(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
     let configuration = super::configuration(&flags.configuration)?;
-    let options = config::planning_options(&configuration, Family::ALL.into_iter().collect(), true)?;
+    let options = config::planning_options(&configuration, Family::ALL.into_iter().collect(), true);
     let gathered = gather(flags, &configuration, options)?;
     for complaint in &gathered.complaints {
         warn!("{complaint}");

@@ -44,27 +44,22 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         return init::init_only(&configuration);
     }
     let name = config::node_name(configuration.hostname_override.as_deref())?;
-    let periods = config::periods(&configuration);
     init::prepare(&configuration)?;
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
     let (families, rules) = families()?;
     let mut kernel = kernel.knowing_rules(rules);
-    config::check_bind_address(&configuration, &families)?;
-    init::lay_foundations(&mut kernel, &families)?;
-    for warning in ::config::families::check(
-        &configuration,
-        &families,
-        config::primary_family(&configuration, &families),
-    )? {
+    for warning in ::config::families::check(&configuration, &families, flags.configuration.naming())? {
         warn!("{warning}");
     }
-    let options = wanted_options(&configuration, families.clone())?;
-    let settings = config::settings(&configuration, &linux::kernel_release());
+    init::lay_foundations(&mut kernel, &families)?;
+    let kernel_release = linux::kernel_release();
+    let Reconfiguration { options, settings, periods } =
+        wanted(&configuration, families.clone(), &kernel_release);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         node = name,
         scheduler = %options.scheduler,
-        kernel = linux::kernel_release(),
+        kernel = kernel_release,
         iptables = %IptablesVariant::Chosen.resolved(),
         "starting"
     );
@@ -172,11 +167,21 @@ pub(crate) fn families() -> anyhow::Result<(BTreeSet<Family>, PerFamily<Option<S
     Ok((families, rules))
 }
 
-/// The planning options for this machine.
-pub(crate) fn wanted_options(
+/// What the daemon is to do on this machine, which serves `families` and has a kernel of this release.
+pub(crate) fn wanted(
     configuration: &Configuration,
     families: BTreeSet<Family>,
-) -> anyhow::Result<Options> {
+    kernel_release: &str,
+) -> Reconfiguration {
+    Reconfiguration {
+        options: wanted_options(configuration, families),
+        settings: config::settings(configuration, kernel_release),
+        periods: config::periods(configuration),
+    }
+}
+
+/// The planning options for this machine.
+pub(crate) fn wanted_options(configuration: &Configuration, families: BTreeSet<Family>) -> Options {
     config::planning_options(configuration, families, linux::has_bridge_netfilter())
 }
 

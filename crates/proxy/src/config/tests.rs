@@ -3,24 +3,28 @@ use std::ffi::OsString;
 use super::*;
 use crate::flags::Cli;
 
-fn configuration(arguments: &[&str]) -> Configuration {
+fn load(arguments: &[&str]) -> Result<Configuration, ::config::Error> {
     let cli = Cli::read(["kube-ipvs"].iter().chain(arguments).map(OsString::from)).unwrap();
-    cli.run.configuration.load(&mut Vec::new()).unwrap()
+    cli.run.configuration.load(&mut Vec::new())
 }
 
-fn options(arguments: &[&str]) -> anyhow::Result<Options> {
+fn configuration(arguments: &[&str]) -> Configuration {
+    load(arguments).unwrap()
+}
+
+fn options(arguments: &[&str]) -> Options {
     planning_options(&configuration(arguments), BTreeSet::new(), false)
 }
 
 #[test]
 fn defaults_are_kube_proxys() {
-    let found = options(&[]).unwrap();
+    let found = options(&[]);
     assert_eq!(found, Options { families: BTreeSet::new(), bridge_netfilter: false, ..Options::default() });
 }
 
 #[test]
 fn pods_are_recognised_by_network_or_interface() {
-    let detector = |arguments: &[&str]| options(arguments).unwrap().local_detector;
+    let detector = |arguments: &[&str]| options(arguments).local_detector;
     let found = detector(&["--cluster-cidr=10.244.0.1/16,fd00:244::/32"]);
     assert_eq!(found.v4, Some(LocalDetector::Cidr("10.244.0.0/16".parse().unwrap())));
     assert_eq!(found.v6, Some(LocalDetector::Cidr("fd00:244::/32".parse().unwrap())));
@@ -33,9 +37,9 @@ fn pods_are_recognised_by_network_or_interface() {
 
 #[test]
 fn schedulers_are_known_ones() {
-    assert_eq!(options(&["--ipvs-scheduler=lc"]).unwrap().scheduler, Scheduler::Lc);
-    assert_eq!(options(&["--ipvs-scheduler="]).unwrap().scheduler, Scheduler::Rr);
-    let error = options(&["--ipvs-scheduler=fast"]).unwrap_err().to_string();
+    assert_eq!(options(&["--ipvs-scheduler=lc"]).scheduler, Scheduler::Lc);
+    assert_eq!(options(&["--ipvs-scheduler="]).scheduler, Scheduler::Rr);
+    let error = load(&["--ipvs-scheduler=fast"]).unwrap_err().to_string();
     assert!(error.contains("--ipvs-scheduler") && error.contains("use one of rr, wrr, lc"), "{error}");
 }
 

@@ -66,6 +66,7 @@ fn what_changes_nothing_is_not_told() {
     let mut bench = Bench::new();
     assert!(bench.write("# a comment\nportRange: 1-2\nipvs: {syncPeriod: 0s}\n").is_continue());
     assert!(bench.apply.try_recv().is_err() && bench.restart.try_recv().is_err());
+    assert_eq!(bench.reload.current.borrow().document.port_range, "1-2");
 }
 
 #[test]
@@ -90,7 +91,13 @@ fn what_cannot_be_applied_ends_the_process() {
 #[test]
 fn a_broken_file_changes_nothing() {
     let mut bench = Bench::new();
-    for broken in ["ipvs: {scheduler: fast}\n", "ipvs: {syncPeriod: 5}\n", "mode: iptables\n", "ipvs: [\n"] {
+    for broken in [
+        "ipvs: {scheduler: fast}\n",
+        "ipvs: {syncPeriod: 5}\n",
+        "mode: iptables\n",
+        "ipvs: [\n",
+        "bindAddress: 192.0.2.1\n",
+    ] {
         assert!(bench.write(broken).is_continue(), "{broken}");
         assert!(bench.apply.try_recv().is_err() && bench.restart.try_recv().is_err(), "{broken}");
     }
