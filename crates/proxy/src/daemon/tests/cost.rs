@@ -22,15 +22,7 @@ impl Still {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let guard = runtime.enter();
         let kernel = Shared(Arc::new(std::sync::Mutex::new(FakeKernel::new())));
-        let settings =
-            Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
-        let daemon = Daemon::new(
-            Cluster::new("node-a"),
-            Planner::new(Options::default()),
-            Dataplane::new(kernel, settings),
-            Periods { audit: Duration::from_secs(30), changes: Duration::ZERO },
-            outlets(Metrics::new().unwrap()),
-        );
+        let daemon = daemon(kernel, Options::default(), outlets(Metrics::new().unwrap()));
         drop(guard);
         let mut still = Still { daemon, now: Instant::now(), _runtime: runtime };
         for number in 0..services {
