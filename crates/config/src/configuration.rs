@@ -9,7 +9,8 @@ use model::PerFamily;
 
 use crate::KubeProxyConfiguration;
 
-/// What the operator asked for, checked once and trusted afterwards.
+/// What the operator asked for, as [`crate::load()`] has checked it. Whether it fits the families of the node,
+/// [`crate::families::check`] says.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configuration {
     /// The same as a file: what `--write-config-to` writes and `/configz` shows.

@@ -75,8 +75,8 @@ pub(crate) struct SourceFlags {
 pub(crate) struct ConfigurationFlags {
     #[command(flatten)]
     pub(crate) settings: ConfigFlags,
-    /// The configuration file, a KubeProxyConfiguration in YAML or JSON. Where it is given, of the flags below only
-    /// --hostname-override, --master, those for logs and those that only kube-ipvs has count.
+    /// The configuration file, a KubeProxyConfiguration in YAML or JSON. Where it is given, of the flags for what a run
+    /// does only --hostname-override, --master, --manifests, those for logs and those that only kube-ipvs has count.
     #[arg(long, value_name = "FILE", help_heading = None::<&str>)]
     pub(crate) config: Option<PathBuf>,
 }

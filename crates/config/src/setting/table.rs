@@ -68,7 +68,12 @@ const CLUSTER: &[Setting] = &[
         Kind::Text("FILE"),
         "Credentials and address of the API server. Without this and --master, those of the pod",
     ),
-    flag("master", Kind::Text("URL"), "The API server's address, instead of the one in the kubeconfig"),
+    flag(
+        "master",
+        Kind::Text("URL"),
+        "The API server's address, instead of the one in the kubeconfig. Without a kubeconfig it is asked without \
+         credentials",
+    ),
     both(
         "hostname-override",
         "hostnameOverride",
@@ -104,7 +109,7 @@ const TRAFFIC: &[Setting] = &[
         Kind::Duration,
         "How often the whole kernel state is compared with the plan. From the default upwards it is the least time \
          between two comparisons: one that takes long is repeated only after 300 times as long, so that it does not take \
-         more than a third of a percent of a processor, but at least every hour",
+         more than a third of a percent of a processor, or after an hour if that is less",
     )
     .live(),
     both(
