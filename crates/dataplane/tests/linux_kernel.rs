@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use dataplane::linux::cleanup::{Finding, clean_up};
 use dataplane::linux::{Linux, Watch};
 use dataplane::{Kernel as _, Missing, Sighting};
 use lab::namespace::Namespace;
 use lab::{Need, require};
-use plan::Operation;
+use plan::{Operation, Options};
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -146,4 +147,23 @@ fn the_watch_sees_routes_go_with_and_without_the_kernels_word() {
     assert_eq!(watch.wait(), Sighting::AddressGone(ip("192.0.2.1")));
     assert_eq!(watch.wait(), Sighting::InterfaceGone);
     assert_eq!(forms(&namespace), (0, 0));
+}
+
+/// An interface of another kind that has the name is nobody's obstacle: it stays, and the rest goes.
+#[test]
+fn a_clean_up_goes_on_beside_a_foreign_interface() {
+    let needs = [Need::Root, Need::Program("ip"), Need::Program("ipset")];
+    if !needs.into_iter().all(require) {
+        return;
+    }
+    let namespace = Namespace::create(format!("linux-foreign-{}", std::process::id())).unwrap();
+    namespace.ip(["link add kube-ipvs0 type veth peer name other"]).unwrap();
+    namespace.output("ipset", &["create", "KUBE-CLUSTER-IP", "hash:ip,port"]).unwrap();
+    let mut findings = Vec::new();
+    namespace.run(|| clean_up(&Options::default(), true, &mut |finding| findings.push(finding))).unwrap();
+    let is_left = |finding: &Finding| matches!(finding, Finding::Left(what) if what.contains("kube-ipvs0"));
+    assert_eq!(findings.iter().filter(|finding| is_left(finding)).count(), 1, "{findings:?}");
+    assert!(findings.contains(&Finding::Removed("set KUBE-CLUSTER-IP".to_owned())), "{findings:?}");
+    assert_eq!(namespace.output("ipset", &["list", "-name"]).unwrap(), "");
+    namespace.ip(["link show kube-ipvs0"]).unwrap();
 }

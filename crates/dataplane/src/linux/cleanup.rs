@@ -99,7 +99,7 @@ impl Cleanup<'_> {
         state.virtual_servers = virtual_servers()?;
         let options = Options {
             exclude_cidrs: self.options.exclude_cidrs.clone(),
-            host_addresses: interface.addresses_elsewhere()?,
+            host_addresses: interface.addresses_of_others()?,
             ..Options::default()
         };
         let claimed = claim_remains(state, &sets, &options);

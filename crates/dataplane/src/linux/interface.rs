@@ -119,6 +119,11 @@ impl Interface {
     /// The machine's addresses elsewhere.
     pub(super) fn addresses_elsewhere(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
         self.find()?;
+        self.addresses_of_others()
+    }
+
+    /// The same without looking for it again: what was not found by now is one of the others.
+    pub(super) fn addresses_of_others(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
         let listed = self.route.addresses().map_err(Error::netlink("listing addresses"))?;
         Ok(host_addresses(listed, self.index))
     }
