@@ -233,7 +233,7 @@ impl Kernel for FakeKernel {
         Ok(before - self.flows.len())
     }
 
-    fn rules_reader(&self, family: Family) -> RulesReader {
+    fn rules_reader(&mut self, family: Family) -> RulesReader {
         let saved = self.rules.get(family).to_string();
         let saved = match self.other_word {
             Some((word, other)) => saved.replace(word, other),

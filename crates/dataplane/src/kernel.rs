@@ -83,7 +83,7 @@ pub trait Kernel {
 
     /// What runs `iptables-save` or `ip6tables-save` and gives what it prints, on whatever thread it is called.
     /// It fails if the program cannot be run or fails.
-    fn rules_reader(&self, family: Family) -> RulesReader;
+    fn rules_reader(&mut self, family: Family) -> RulesReader;
 
     /// What `iptables-save` or `ip6tables-save` prints.
     ///

@@ -18,7 +18,6 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use model::{Family, PerFamily};
@@ -52,7 +51,7 @@ pub struct Linux {
     interface: Interface,
     conntrack: Conntrack,
     /// What answers the next question about rules.
-    known_rules: Mutex<PerFamily<Option<String>>>,
+    known_rules: PerFamily<Option<String>>,
 }
 
 /// The part of the kernel that an operation is sent to.
@@ -75,7 +74,7 @@ impl Linux {
         let ipset = usability::open_ipset()?;
         let interface = Interface::open(DEFAULT_MAX_BOUND_ADDRESSES)?;
         let conntrack = Conntrack::open().map_err(Error::netlink("opening conntrack"))?;
-        Ok(Linux { ipvs, ipset, interface, conntrack, known_rules: Mutex::default() })
+        Ok(Linux { ipvs, ipset, interface, conntrack, known_rules: PerFamily::default() })
     }
 
     /// Binds at most so many IPv4 addresses to `kube-ipvs0`, and makes the others local by routes; by default
@@ -89,7 +88,7 @@ impl Linux {
     /// Takes rules that were read a moment ago for the answer to the first question about them.
     #[must_use]
     pub fn knowing_rules(mut self, saved: PerFamily<Option<String>>) -> Self {
-        self.known_rules = Mutex::new(saved);
+        self.known_rules = saved;
         self
     }
 
@@ -181,9 +180,8 @@ impl Kernel for Linux {
         flows::forget(&mut self.conntrack, stale)
     }
 
-    fn rules_reader(&self, family: Family) -> RulesReader {
-        let mut known = self.known_rules.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get_mut(family).take() {
+    fn rules_reader(&mut self, family: Family) -> RulesReader {
+        match self.known_rules.get_mut(family).take() {
             Some(saved) => Box::new(|| Ok(saved)),
             None => Box::new(move || programs::save(family)),
         }

@@ -74,7 +74,7 @@ impl Kernel for Shared {
     ) -> Result<usize, dataplane::Error> {
         self.with(|kernel| kernel.forget_flows(stale))
     }
-    fn rules_reader(&self, family: Family) -> dataplane::RulesReader {
+    fn rules_reader(&mut self, family: Family) -> dataplane::RulesReader {
         self.with(|kernel| kernel.rules_reader(family))
     }
     fn restore_rules(&mut self, family: Family, input: &str) -> Result<(), dataplane::Error> {
