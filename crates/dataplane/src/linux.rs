@@ -26,7 +26,7 @@ use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs};
 use netlink::{Errno, Outcome};
 use nix::unistd::{AccessFlags, access};
-use plan::{Entry, Operation, SetId, VirtualServerKey};
+use plan::{Element, Entry, Operation, SetId, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
@@ -277,15 +277,10 @@ pub fn kernel_release() -> String {
 }
 
 fn part(operation: &Operation) -> Part {
-    match operation {
-        Operation::AddMember(_) | Operation::RemoveMember(_) => Part::Sets,
-        Operation::BindAddress(_) | Operation::UnbindAddress(_) => Part::Addresses,
-        Operation::AddVirtualServer(..)
-        | Operation::SetVirtualServer(..)
-        | Operation::RemoveVirtualServer(_)
-        | Operation::AddRealServer(..)
-        | Operation::SetRealServer(..)
-        | Operation::RemoveRealServer(..) => Part::Ipvs,
+    match operation.element() {
+        Element::SetEntry => Part::Sets,
+        Element::VirtualServer | Element::RealServer => Part::Ipvs,
+        Element::Address => Part::Addresses,
     }
 }
 
