@@ -46,42 +46,45 @@ pub fn check_privileges() -> Result<(), Error> {
     check_capabilities(&fs::read_to_string("/proc/self/status").unwrap_or_default())
 }
 
-/// Loads modules that kernels do not load by themselves in every version, or that settings depend on.
-pub fn load_modules() {
-    for module in ["ip_vs", "nf_conntrack"] {
-        if !is_loaded(module) {
-            // What it is needed for fails with the reason, if it cannot be had in another way either.
-            let _ = programs::load_module(module);
-        }
+/// Loads the module that settings of conntrack depend on. Others are loaded where they turn out to be missing.
+pub fn load_conntrack() {
+    if !is_loaded("nf_conntrack") {
+        // What it is needed for fails with the reason, if it cannot be had in another way either.
+        let _ = programs::load_module("nf_conntrack");
     }
 }
 
 /// IPVS of the calling thread's network namespace.
 pub(super) fn open_ipvs() -> Result<Ipvs, Error> {
-    let open = || Ipvs::open();
-    match open() {
-        Err(netlink::Error::FamilyMissing { .. }) => {}
-        opened => return opened.map_err(Error::netlink("opening IPVS")),
-    }
-    let tried = programs::load_module("ip_vs");
-    match open() {
-        Err(netlink::Error::FamilyMissing { .. }) => Err(Error::NoIpvs { tried: said(tried) }),
-        opened => opened.map_err(Error::netlink("opening IPVS")),
-    }
+    open_or_load("opening IPVS", Ipvs::open, "ip_vs", |tried| Error::NoIpvs { tried })
 }
 
 /// The sets of the calling thread's network namespace.
 pub(super) fn open_ipset() -> Result<Ipset, Error> {
-    match Ipset::open() {
-        Err(netlink::Error::Kernel { errno: Errno::EINVAL, .. }) => {}
-        opened => return opened.map_err(Error::netlink("opening ipset")),
+    open_or_load("opening ipset", Ipset::open, "ip_set", |tried| Error::NoIpset { tried })
+}
+
+/// Whether the kernel has not what was to be opened: IPVS answers with no family, ipset with EINVAL.
+pub(super) fn is_missing(error: &netlink::Error) -> bool {
+    use netlink::Error::{FamilyMissing, Kernel};
+    matches!(error, FamilyMissing { .. } | Kernel { errno: Errno::EINVAL, .. })
+}
+
+/// Opens a part of the kernel, for which its module is loaded if need be. What was said to that in vain is in the error.
+fn open_or_load<T>(
+    what: &'static str,
+    open: impl Fn() -> Result<T, netlink::Error>,
+    module: &str,
+    missing: impl FnOnce(String) -> Error,
+) -> Result<T, Error> {
+    let opened = open();
+    if !opened.as_ref().is_err_and(is_missing) {
+        return opened.map_err(Error::netlink(what));
     }
-    let tried = programs::load_module("ip_set");
-    match Ipset::open() {
-        Err(netlink::Error::Kernel { errno: Errno::EINVAL, .. }) => {
-            Err(Error::NoIpset { tried: said(tried) })
-        }
-        opened => opened.map_err(Error::netlink("opening ipset")),
+    let tried = programs::load_module(module);
+    match open() {
+        Err(error) if is_missing(&error) => Err(missing(said(tried))),
+        opened => opened.map_err(Error::netlink(what)),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::config;
 /// If it cannot.
 pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
     spare_from_oom_killer(configuration.oom_score_adj);
-    usability::load_modules();
+    usability::load_conntrack();
     usability::check(config::scheduler(configuration))?;
     Ok(())
 }
