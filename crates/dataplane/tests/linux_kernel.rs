@@ -9,7 +9,7 @@ use dataplane::linux::{Linux, Watch};
 use dataplane::{Kernel as _, Missing, Sighting};
 use lab::namespace::Namespace;
 use lab::{Need, require};
-use plan::{Operation, Options};
+use plan::Operation;
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
@@ -160,7 +160,7 @@ fn a_clean_up_goes_on_beside_a_foreign_interface() {
     namespace.ip(["link add kube-ipvs0 type veth peer name other"]).unwrap();
     namespace.output("ipset", &["create", "KUBE-CLUSTER-IP", "hash:ip,port"]).unwrap();
     let mut findings = Vec::new();
-    namespace.run(|| clean_up(&Options::default(), true, &mut |finding| findings.push(finding))).unwrap();
+    namespace.run(|| clean_up(&[], true, &mut |finding| findings.push(finding))).unwrap();
     let is_left = |finding: &Finding| matches!(finding, Finding::Left(what) if what.contains("kube-ipvs0"));
     assert_eq!(findings.iter().filter(|finding| is_left(finding)).count(), 1, "{findings:?}");
     assert!(findings.contains(&Finding::Removed("set KUBE-CLUSTER-IP".to_owned())), "{findings:?}");

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use model::Family;
-use netlink::Errno;
 use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs};
+use netlink::{Errno, Outcome};
 use plan::ownership::{Claimed, claim_remains};
 use plan::rules::leftovers;
 use plan::{INTERFACE, Member, Operation, Options, SetId, State, VirtualServer, VirtualServerKey};
@@ -19,7 +20,7 @@ use crate::Error;
 
 use super::interface::Interface;
 use super::programs::{self, Variant};
-use super::{convert, nftables, sets};
+use super::{convert, nftables, sets, usability};
 
 /// How often the removal of sets is tried that are still in use, and how long it waits in between: the kernel frees
 /// the rules of nftables some time after they are gone.
@@ -39,9 +40,17 @@ pub enum Finding {
 
 /// A clean-up on its way.
 struct Cleanup<'a> {
-    options: &'a Options,
     acts: bool,
     tell: &'a mut dyn FnMut(Finding),
+}
+
+/// Handles on what is reached without a program.
+struct Handles {
+    interface: Interface,
+    /// None if the kernel has no sets.
+    ipset: Option<Ipset>,
+    /// None where IPVS is not loaded, and it stays so.
+    ipvs: Option<Ipvs>,
 }
 
 /// What of a proxy's the kernel holds besides rules.
@@ -51,21 +60,28 @@ struct Remains {
     has_interface: bool,
 }
 
-/// Looks for everything of a proxy's, tells of each thing, and removes it if it `acts`. Of `options`, the networks
-/// whose virtual servers are never removed count. What fails does not stop the rest.
-pub fn clean_up(options: &Options, acts: bool, tell: &mut dyn FnMut(Finding)) {
-    let mut cleanup = Cleanup { options, acts, tell };
+/// Looks for everything of a proxy's, tells of each thing, and removes it if it `acts`; virtual servers in
+/// `exclude_cidrs` are never removed. What fails does not stop the rest.
+pub fn clean_up(exclude_cidrs: &[IpNet], acts: bool, tell: &mut dyn FnMut(Finding)) {
+    let mut cleanup = Cleanup { acts, tell };
     // Looked at before anything goes, since each tells whose the others are.
-    let remains = cleanup.look();
+    let found = Handles::open().and_then(|mut handles| {
+        let remains = cleanup.look(&mut handles, exclude_cidrs)?;
+        Ok((remains, handles))
+    });
     for family in Family::ALL {
         cleanup.rules(family);
     }
     cleanup.tables();
-    match remains {
-        Ok((remains, mut interface)) => {
-            cleanup.virtual_servers(&remains.claimed);
+    match found {
+        Ok((remains, Handles { mut interface, ipset, ipvs })) => {
+            if let Some(mut ipvs) = ipvs {
+                cleanup.virtual_servers(&remains.claimed, &mut ipvs);
+            }
             cleanup.interface(&remains, &mut interface);
-            cleanup.sets(&remains.sets);
+            if let Some(mut ipset) = ipset {
+                cleanup.sets(remains.sets.into_iter().collect(), &mut ipset);
+            }
         }
         Err(error) => cleanup.failed(&error),
     }
@@ -74,8 +90,8 @@ pub fn clean_up(options: &Options, acts: bool, tell: &mut dyn FnMut(Finding)) {
 // === impl Cleanup ===
 
 impl Cleanup<'_> {
-    fn look(&mut self) -> Result<(Remains, Interface), Error> {
-        let mut interface = Interface::open(0)?;
+    fn look(&mut self, handles: &mut Handles, exclude_cidrs: &[IpNet]) -> Result<Remains, Error> {
+        let Handles { interface, ipset, ipvs } = handles;
         let mut state = State::default();
         let has_interface = match interface.find() {
             Ok(found) => found,
@@ -89,21 +105,23 @@ impl Cleanup<'_> {
             state.addresses = interface.addresses()?;
         }
         let mut sets = BTreeSet::new();
-        if let Some(mut ipset) = open_ipset()? {
-            sets = sets::headers(&mut ipset)?.into_keys().collect();
+        if let Some(ipset) = ipset {
+            sets = sets::headers(ipset)?.into_keys().collect();
             for set in sets.iter().copied() {
-                let entries = sets::entries(&mut ipset, set)?;
+                let entries = sets::entries(ipset, set)?;
                 state.members.extend(entries.into_iter().map(|entry| Member { set, entry }));
             }
         }
-        state.virtual_servers = virtual_servers()?;
+        if let Some(ipvs) = ipvs {
+            state.virtual_servers = virtual_servers(ipvs)?;
+        }
         let options = Options {
-            exclude_cidrs: self.options.exclude_cidrs.clone(),
+            exclude_cidrs: exclude_cidrs.to_vec(),
             host_addresses: interface.addresses_of_others()?,
             ..Options::default()
         };
         let claimed = claim_remains(state, &sets, &options);
-        Ok((Remains { claimed, sets, has_interface }, interface))
+        Ok(Remains { claimed, sets, has_interface })
     }
 
     /// The rules in both implementations of iptables, as far as they are installed.
@@ -137,7 +155,7 @@ impl Cleanup<'_> {
         if removal.input.is_empty() {
             return;
         }
-        match if self.acts { programs::restore_by(variant, family, &removal.input) } else { Ok(()) } {
+        match self.act((), || programs::restore_by(variant, family, &removal.input)) {
             Ok(()) => {
                 for leftover in &removal.removed {
                     (self.tell)(Finding::Removed(format!("{family}: {leftover}")));
@@ -152,37 +170,22 @@ impl Cleanup<'_> {
             Ok(families) => {
                 for family in families {
                     let what = format!("{family}: nftables table {}", leftovers::NFTABLES_TABLE);
-                    self.conclude(what, |acts| if acts { nftables::delete(family) } else { Ok(()) });
+                    self.remove(what, || nftables::delete(family));
                 }
             }
             Err(error) => self.failed(&error),
         }
     }
 
-    fn virtual_servers(&mut self, claimed: &Claimed) {
+    fn virtual_servers(&mut self, claimed: &Claimed, ipvs: &mut Ipvs) {
         for key in &claimed.foreign_virtual_servers {
             (self.tell)(Finding::Left(format!("virtual server {key}, which is not a Kubernetes proxy's")));
         }
         let keys: Vec<&VirtualServerKey> = claimed.state.virtual_servers.keys().collect();
-        if !self.acts || keys.is_empty() {
-            keys.iter().for_each(|key| (self.tell)(Finding::Removed(format!("virtual server {key}"))));
-            return;
-        }
         let requests: Vec<ipvs::Request> =
             keys.iter().map(|key| ipvs::Request::DeleteVirtualServer(convert::id(key))).collect();
-        let outcomes = Ipvs::open().and_then(|mut ipvs| ipvs.apply(&requests));
-        match outcomes.map_err(Error::netlink("removing virtual servers")) {
-            Ok(outcomes) => {
-                for (key, outcome) in keys.iter().zip(outcomes) {
-                    let what = format!("virtual server {key}");
-                    (self.tell)(match outcome {
-                        Err(refused) if refused.errno != Errno::ESRCH => failed(&what, &refused),
-                        _ => Finding::Removed(what),
-                    });
-                }
-            }
-            Err(error) => self.failed(&error),
-        }
+        let names = keys.iter().map(|key| format!("virtual server {key}"));
+        self.remove_each(names, || ipvs.apply(&requests).map_err(Error::netlink("removing virtual servers")));
     }
 
     /// The interface, or our addresses on it if there are others.
@@ -194,43 +197,27 @@ impl Cleanup<'_> {
         }
         if foreign.is_empty() {
             let what = format!("interface {INTERFACE} with {} service addresses", addresses.len());
-            return self.conclude(what, |acts| if acts { interface.delete() } else { Ok(()) });
+            return self.remove(what, || interface.delete());
         }
         let named: Vec<String> = foreign.iter().map(ToString::to_string).collect();
         let named = named.join(", ");
         (self.tell)(Finding::Left(format!("interface {INTERFACE}, since no proxy put {named} there")));
         let operations: Vec<Operation> = addresses.iter().copied().map(Operation::UnbindAddress).collect();
-        let outcomes =
-            if self.acts { interface.apply(&operations) } else { Ok(vec![Ok(()); operations.len()]) };
-        match outcomes {
-            Ok(outcomes) => {
-                for (address, outcome) in addresses.iter().zip(outcomes) {
-                    let what = format!("address {address} on {INTERFACE}");
-                    (self.tell)(match outcome {
-                        Ok(()) => Finding::Removed(what),
-                        Err(refused) => failed(&what, &refused),
-                    });
-                }
-            }
-            Err(error) => self.failed(&error),
-        }
+        let names = addresses.iter().map(|address| format!("address {address} on {INTERFACE}"));
+        self.remove_each(names, || interface.apply(&operations));
     }
 
-    fn sets(&mut self, sets: &BTreeSet<SetId>) {
-        let mut left: Vec<SetId> = sets.iter().copied().collect();
+    fn sets(&mut self, mut left: Vec<SetId>, ipset: &mut Ipset) {
         for attempt in 1..=TRIES {
-            let outcomes = if self.acts { destroy(&left) } else { Ok(vec![Ok(()); left.len()]) };
-            let outcomes = match outcomes {
+            let outcomes = match self.act(vec![Ok(()); left.len()], || destroy(&left, ipset)) {
                 Ok(outcomes) => outcomes,
                 Err(error) => return self.failed(&error),
             };
             let mut busy = Vec::new();
             for (set, outcome) in left.iter().zip(outcomes) {
-                let what = format!("set {set}");
                 match outcome {
                     Err(refused) if refused.errno == Errno::IPSET_BUSY && attempt < TRIES => busy.push(*set),
-                    Err(refused) if refused.errno != Errno::ENOENT => (self.tell)(failed(&what, &refused)),
-                    _ => (self.tell)(Finding::Removed(what)),
+                    outcome => self.conclude(format!("set {set}"), outcome),
                 }
             }
             if busy.is_empty() {
@@ -241,11 +228,39 @@ impl Cleanup<'_> {
         }
     }
 
-    fn conclude(&mut self, what: String, remove: impl FnOnce(bool) -> Result<(), Error>) {
-        match remove(self.acts) {
+    /// Removes one thing and tells of it.
+    fn remove(&mut self, what: String, action: impl FnOnce() -> Result<(), Error>) {
+        match self.act((), action) {
             Ok(()) => (self.tell)(Finding::Removed(what)),
             Err(error) => self.failed(&error),
         }
+    }
+
+    /// Removes several things, for each of which there is an outcome, and tells of each.
+    fn remove_each(
+        &mut self,
+        names: impl ExactSizeIterator<Item = String>,
+        action: impl FnOnce() -> Result<Vec<Outcome>, Error>,
+    ) {
+        match self.act(vec![Ok(()); names.len()], action) {
+            Ok(outcomes) => names.zip(outcomes).for_each(|(what, outcome)| self.conclude(what, outcome)),
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    /// Does it, or takes it for `done` if asked only to look.
+    fn act<T>(&self, done: T, action: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        if self.acts { action() } else { Ok(done) }
+    }
+
+    /// Tells what became of one thing. What somebody else has removed in the meantime is removed.
+    fn conclude(&mut self, what: String, outcome: Outcome) {
+        (self.tell)(match outcome {
+            Err(refused) if ![Errno::ENOENT, Errno::ESRCH].contains(&refused.errno) => {
+                Finding::Failed(format!("{what} cannot be removed: {refused}"))
+            }
+            _ => Finding::Removed(what),
+        });
     }
 
     fn failed(&mut self, error: &Error) {
@@ -253,33 +268,30 @@ impl Cleanup<'_> {
     }
 }
 
-fn failed(what: &str, refused: &netlink::Refused) -> Finding {
-    Finding::Failed(format!("{what} cannot be removed: {refused}"))
-}
+// === impl Handles ===
 
-/// None if the kernel has no sets.
-fn open_ipset() -> Result<Option<Ipset>, Error> {
-    match Ipset::open() {
-        Ok(ipset) => Ok(Some(ipset)),
-        Err(netlink::Error::Kernel { errno: Errno::EINVAL, .. }) => Ok(None),
-        Err(source) => Err(Error::Netlink { what: "opening ipset", source }),
+impl Handles {
+    fn open() -> Result<Self, Error> {
+        let interface = Interface::open(0)?;
+        let ipset = match Ipset::open() {
+            Err(error) if usability::is_missing(&error) => None,
+            opened => Some(opened.map_err(Error::netlink("opening ipset"))?),
+        };
+        let has_ipvs = Path::new("/proc/thread-self/net/ip_vs").exists();
+        let ipvs = has_ipvs.then(Ipvs::open).transpose().map_err(Error::netlink("opening IPVS"))?;
+        Ok(Handles { interface, ipset, ipvs })
     }
 }
 
-fn destroy(sets: &[SetId]) -> Result<Vec<netlink::Outcome>, Error> {
-    let Some(mut ipset) = open_ipset()? else { return Ok(Vec::new()) };
+fn destroy(sets: &[SetId], ipset: &mut Ipset) -> Result<Vec<Outcome>, Error> {
     let requests: Vec<ipset::Request> =
         sets.iter().map(|set| ipset::Request::Destroy(set.to_string())).collect();
     ipset.apply(&requests).map_err(Error::netlink("removing sets"))
 }
 
-/// The virtual servers, without their real servers. Where IPVS is not loaded there are none, and it stays so.
-fn virtual_servers() -> Result<BTreeMap<VirtualServerKey, Arc<VirtualServer>>, Error> {
-    if !Path::new("/proc/thread-self/net/ip_vs").exists() {
-        return Ok(BTreeMap::new());
-    }
-    let listed = Ipvs::open().and_then(|mut ipvs| ipvs.virtual_servers());
-    let listed = listed.map_err(Error::netlink("listing virtual servers"))?;
+/// The virtual servers, without their real servers.
+fn virtual_servers(ipvs: &mut Ipvs) -> Result<BTreeMap<VirtualServerKey, Arc<VirtualServer>>, Error> {
+    let listed = ipvs.virtual_servers().map_err(Error::netlink("listing virtual servers"))?;
     let known = listed.iter().filter_map(|server| Some((convert::key(&server.id)?, server)));
     let bare = known.map(|(key, server)| {
         let config = convert::observed_config(server);

@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use config::Configuration;
 use dataplane::linux::cleanup::{Finding, clean_up};
 use dataplane::linux::usability;
-use plan::Options;
 
 use super::print;
 use crate::flags::CleanupFlags;
@@ -23,10 +22,9 @@ pub(crate) fn cleanup(flags: &CleanupFlags) -> anyhow::Result<ExitCode> {
 /// removed or looked at, after all the rest is done.
 pub(crate) fn remove(configuration: &Configuration, acts: bool) -> anyhow::Result<ExitCode> {
     usability::check_privileges()?;
-    let options = Options { exclude_cidrs: configuration.exclude_cidrs.clone(), ..Options::default() };
     let mut printed = Ok(());
     let (mut removed, mut failed) = (0_usize, 0_usize);
-    clean_up(&options, acts, &mut |finding| {
+    clean_up(&configuration.exclude_cidrs, acts, &mut |finding| {
         let line = match finding {
             Finding::Removed(what) => {
                 removed += 1;
