@@ -81,13 +81,28 @@ impl Outlets {
 
     /// Hears of a change before it is taken in. Gives what is to be measured if it has to be planned with.
     pub(super) fn hear(&self, change: &Change, cluster: &Cluster) -> News {
+        let sync = &self.metrics.sync;
         match change {
-            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => self.metrics.sync.service_told(),
-            Change::SliceApplied(_) | Change::SliceRemoved(_) => self.metrics.sync.slice_told(),
-            Change::NodeApplied(node) if node.name == *cluster.node_name() => self.health.set_node(node),
-            Change::NodeApplied(_) | Change::NodeRemoved(_) | Change::Synced(_) | Change::Problem(_) => {}
+            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => {
+                sync.service_told();
+                News::Service
+            }
+            Change::SliceApplied(slice) => {
+                sync.slice_told();
+                News::Slice(Trigger::of(slice))
+            }
+            Change::SliceRemoved(_) => {
+                sync.slice_told();
+                News::Slice(None)
+            }
+            Change::NodeApplied(node) => {
+                if node.name == *cluster.node_name() {
+                    self.health.set_node(node);
+                }
+                News::Other
+            }
+            Change::NodeRemoved(_) | Change::Synced(_) | Change::Problem(_) => News::Other,
         }
-        News::of(change)
     }
 
     /// Something has to be planned again because of this.
@@ -224,21 +239,6 @@ impl Outlets {
     pub(super) fn listen(&self, cluster: &Cluster, options: &Options) {
         let [v4, v6] = Family::ALL.map(|family| listen_on(family, cluster, options));
         self.health_checks.listen_on(PerFamily { v4, v6 });
-    }
-}
-
-// === impl News ===
-
-impl News {
-    fn of(change: &Change) -> Self {
-        match change {
-            Change::ServiceApplied(_) | Change::ServiceRemoved(_) => News::Service,
-            Change::SliceApplied(slice) => News::Slice(Trigger::of(slice)),
-            Change::SliceRemoved(_) => News::Slice(None),
-            Change::NodeApplied(_) | Change::NodeRemoved(_) | Change::Synced(_) | Change::Problem(_) => {
-                News::Other
-            }
-        }
     }
 }
 

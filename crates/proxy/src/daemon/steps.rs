@@ -114,10 +114,14 @@ impl<K: Kernel> Daemon<K> {
     /// Plans what was touched, and what depends on the machine's addresses if they changed.
     fn plan_again(&mut self) -> Planned {
         let mut planned = Planned::default();
+        let replan = std::mem::take(&mut self.replan);
+        // The addresses that serve health checks follow from this node, the choices and the machine's addresses.
+        let mut listens_elsewhere = replan;
         if self.look_at_host {
             match self.dataplane.host_addresses() {
                 Ok(addresses) => {
                     self.look_at_host = false;
+                    listens_elsewhere = true;
                     let update = self.planner.set_host_addresses(&self.cluster, addresses);
                     self.tell(update, &mut planned);
                 }
@@ -125,13 +129,15 @@ impl<K: Kernel> Daemon<K> {
             }
         }
         let touched = std::mem::take(&mut self.touched);
-        let update = if std::mem::take(&mut self.replan) {
+        let update = if replan {
             self.planner.rebuild(&self.cluster)
         } else {
             self.planner.update_all(&self.cluster, &touched)
         };
         self.tell(update, &mut planned);
-        self.outlets.listen(&self.cluster, self.planner.options());
+        if listens_elsewhere {
+            self.outlets.listen(&self.cluster, self.planner.options());
+        }
         planned
     }
 

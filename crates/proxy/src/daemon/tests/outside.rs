@@ -1,5 +1,8 @@
 //! What reaches a Service from outside, and what depends on the machine's own addresses.
 
+use std::net::{TcpListener, TcpStream};
+
+use super::reconfiguration::reconfiguration;
 use super::*;
 
 fn with(change: Change, edit: impl FnOnce(&mut Service)) -> Change {
@@ -54,6 +57,34 @@ async fn node_ports_follow_the_addresses_of_the_machine() {
     assert_eq!(bench.kernel.with(FakeKernel::take_log), "remove virtual server 192.0.2.1:30080/TCP\n");
     bench.has_addresses(&["192.0.2.2"]).await;
     assert_eq!(bench.kernel.with(FakeKernel::take_log), "");
+}
+
+/// Whether the machine's addresses change, the choice among them, or the node's own.
+#[tokio::test(start_paused = true)]
+async fn health_checks_are_served_where_node_ports_are() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listens = |host: u8| TcpStream::connect((IpAddr::from([127, 0, 0, host]), port)).is_ok();
+    let chosen = |node_port_addresses| Options { node_port_addresses, ..Options::default() };
+    let networks = |text: &str| plan::NodePortAddresses::Networks(vec![text.parse().unwrap()]);
+    let bench = Bench::start(kernel_with(&[]));
+    bench.configurator.send(reconfiguration(chosen(networks("127.0.0.2/32")))).await.unwrap();
+    let checked = with(service("web", "10.96.0.1", None), |service| {
+        service.kind = ServiceKind::LoadBalancer;
+        service.external_policy = TrafficPolicy::Local;
+        service.health_check_node_port = Some(port);
+    });
+    bench.tell([node("node-a", "127.0.0.3"), checked, slice("web", &[1])]).await;
+    bench.tell(synced()).await;
+    assert!([1, 2, 3, 4].iter().all(|host| !listens(*host)));
+    bench.has_addresses(&["127.0.0.2", "127.0.0.3", "127.0.0.4"]).await;
+    bench.until("the new address is listened on", |_| listens(2)).await;
+    assert!(!listens(1) && !listens(3));
+    bench.configurator.send(reconfiguration(chosen(networks("127.0.0.0/8")))).await.unwrap();
+    bench.until("all are", |_| [1, 2, 3, 4].iter().all(|host| listens(*host))).await;
+    bench.configurator.send(reconfiguration(chosen(plan::NodePortAddresses::Primary))).await.unwrap();
+    bench.until("only the node's own is", |_| listens(3) && !listens(1) && !listens(2) && !listens(4)).await;
+    bench.tell([node("node-a", "127.0.0.4")]).await;
+    bench.until("it follows the node", |_| listens(4) && !listens(3)).await;
 }
 
 #[tokio::test(start_paused = true)]

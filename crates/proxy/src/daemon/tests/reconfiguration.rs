@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn reconfiguration(options: Options) -> Reconfiguration {
+pub(super) fn reconfiguration(options: Options) -> Reconfiguration {
     Reconfiguration { options, settings: Settings { timeouts: [900, 0, 0], ..settings() }, periods: PERIODS }
 }
 
