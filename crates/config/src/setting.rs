@@ -6,6 +6,18 @@ use serde_json::Value;
 
 pub use self::table::GROUPS;
 
+/// The headings of groups that are more than words in `--help`.
+pub mod heading {
+    /// What kube-proxy does not have.
+    pub const OWN: &str = "Options that only kube-ipvs has";
+    /// What the kernel is set to.
+    pub const KERNEL: &str = "Kernel";
+    /// What a running daemon tells.
+    pub const SERVING: &str = "Health, metrics and logs";
+    /// What does nothing here.
+    pub const WITHOUT_EFFECT: &str = "Accepted from kube-proxy's users, without effect";
+}
+
 /// Settings that belong together, with the heading that they have in `--help`.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {

@@ -5,14 +5,11 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use config::setting::heading;
 use config::{ConfigFlags, Configuration, Naming};
 
-/// The heading of what only kube-ipvs has.
-const OWN: &str = "Options that only kube-ipvs has";
-
 /// The headings of what means nothing to a plan.
-const NOT_FOR_PLANS: [&str; 3] =
-    ["Kernel", "Health, metrics and logs", "Accepted from kube-proxy's users, without effect"];
+const NOT_FOR_PLANS: [&str; 3] = [heading::KERNEL, heading::SERVING, heading::WITHOUT_EFFECT];
 
 /// Keeps the IPVS table of this node equal to the Services of a Kubernetes cluster.
 ///
@@ -66,7 +63,7 @@ pub(crate) struct RunFlags {
 #[derive(Args, Debug)]
 pub(crate) struct SourceFlags {
     /// A folder of manifests (*.yaml, *.yml, *.json), watched for changes, instead of an API server.
-    #[arg(long, value_name = "DIR", help_heading = OWN, conflicts_with_all = ["kubeconfig", "master"])]
+    #[arg(long, value_name = "DIR", help_heading = heading::OWN, conflicts_with_all = ["kubeconfig", "master"])]
     pub(crate) manifests: Option<PathBuf>,
 }
 

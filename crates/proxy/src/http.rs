@@ -45,6 +45,12 @@ pub(crate) const RETRY: Duration = Duration::from_secs(5);
 /// How long to wait when the kernel gives no connection, which is when there are too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
+/// The content type of plain text, as Go's servers name it.
+pub(crate) const PLAIN: &str = "text/plain; charset=utf-8";
+
+/// The content type of JSON.
+pub(crate) const JSON: &str = "application/json";
+
 /// An answer.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
@@ -66,7 +72,6 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct PersistentServer {
     _running: JoinSet<()>,
-    _server: Option<Server>,
 }
 
 /// Why an address cannot be listened on.
@@ -233,7 +238,7 @@ impl PersistentServer {
     ) -> Self {
         let mut running = JoinSet::new();
         running.spawn_on(persist(runtime.clone(), name, address, handler), runtime);
-        PersistentServer { _running: running, _server: None }
+        PersistentServer { _running: running }
     }
 
     /// The same, but fails if the address cannot be listened on now.
@@ -246,7 +251,7 @@ impl PersistentServer {
         handler: impl Handler,
     ) -> Result<Self, ListenError> {
         let server = Server::start_for_all(runtime, address, handler)?;
-        Ok(PersistentServer { _running: JoinSet::new(), _server: Some(server) })
+        Ok(PersistentServer { _running: server.running })
     }
 }
 
@@ -294,7 +299,7 @@ pub(crate) fn answer(status: StatusCode, content_type: &'static str, body: impl 
 
 /// The answer where nothing is served, in the words of Go's servers.
 pub(crate) fn not_found() -> Answer {
-    answer(StatusCode::NOT_FOUND, "text/plain; charset=utf-8", "404 page not found\n")
+    answer(StatusCode::NOT_FOUND, PLAIN, "404 page not found\n")
 }
 
 #[cfg(test)]

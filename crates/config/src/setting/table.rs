@@ -3,16 +3,16 @@
 mod without_effect;
 
 use self::without_effect::{REMOVED, WITHOUT_EFFECT};
-use super::{Group, Kind, Setting};
+use super::{Group, Kind, Setting, heading};
 
 /// All settings; ours first.
 pub const GROUPS: &[Group] = &[
-    Group { heading: "Options that only kube-ipvs has", settings: OWN },
+    Group { heading: heading::OWN, settings: OWN },
     Group { heading: "API server and node", settings: CLUSTER },
     Group { heading: "Services and traffic", settings: TRAFFIC },
-    Group { heading: "Kernel", settings: KERNEL },
-    Group { heading: "Health, metrics and logs", settings: SERVING },
-    Group { heading: "Accepted from kube-proxy's users, without effect", settings: WITHOUT_EFFECT },
+    Group { heading: heading::KERNEL, settings: KERNEL },
+    Group { heading: heading::SERVING, settings: SERVING },
+    Group { heading: heading::WITHOUT_EFFECT, settings: WITHOUT_EFFECT },
     Group { heading: "Flags that kube-proxy had once, without effect", settings: REMOVED },
 ];
 

@@ -40,7 +40,7 @@ pub(super) fn answer(service: &ObjectKey, local_endpoints: usize, proxy_is_healt
         Ok(()) if local_endpoints > 0 && proxy_is_healthy => StatusCode::OK,
         Ok(()) => StatusCode::SERVICE_UNAVAILABLE,
     };
-    let mut answer = http::answer(status, "application/json", text);
+    let mut answer = http::answer(status, http::JSON, text);
     answer.headers_mut().insert(WEIGHT, HeaderValue::from(local_endpoints));
     answer
 }

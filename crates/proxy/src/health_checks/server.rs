@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::ProxyHealth;
-use crate::http::{self, Answer, Handler};
+use crate::http::{self, Answer, Handler, JSON, PLAIN};
 use crate::metrics::Metrics;
 
 #[derive(Serialize)]
@@ -78,10 +78,8 @@ fn report(health: &ProxyHealth, healthy: bool, node_eligible: Option<bool>) -> A
     };
     let status = if is_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     match serde_json::to_vec(&body) {
-        Ok(text) => http::answer(status, "application/json", text),
-        Err(error) => {
-            http::answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", error.to_string())
-        }
+        Ok(text) => http::answer(status, JSON, text),
+        Err(error) => http::answer(StatusCode::INTERNAL_SERVER_ERROR, PLAIN, error.to_string()),
     }
 }
 
@@ -90,14 +88,14 @@ fn readyz(health: &ProxyHealth) -> Answer {
         true => (StatusCode::OK, "ok"),
         false => (StatusCode::SERVICE_UNAVAILABLE, "the kernel has not been brought to the plan yet"),
     };
-    http::answer(status, "text/plain; charset=utf-8", text)
+    http::answer(status, PLAIN, text)
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use expect_test::{Expect, expect};
+    use expect_test::expect;
     use http_body_util::BodyExt as _;
     use model::{Family, Node};
     use tokio::time::advance;
@@ -116,7 +114,8 @@ mod tests {
         ["/livez", "/healthz", "/readyz"].map(|path| answer(path, health, &metrics).status().as_u16())
     }
 
-    async fn check(path: &str, health: &ProxyHealth, expected: Expect) {
+    /// The status, the content type and the body, in which times are words.
+    async fn shown(path: &str, health: &ProxyHealth) -> String {
         let answer = answer(path, health, &Metrics::new().unwrap());
         let kind = answer.headers()["content-type"].to_str().unwrap().to_owned();
         let status = answer.status();
@@ -129,7 +128,7 @@ mod tests {
             Err(_) => word,
         });
         let words: Vec<&str> = words.collect();
-        expected.assert_eq(&format!("{status}, {kind}\n{}", words.join("\"")));
+        format!("{status}, {kind}\n{}", words.join("\""))
     }
 
     #[tokio::test(start_paused = true)]
@@ -138,34 +137,26 @@ mod tests {
         health.set_node(&Node::named("n1"));
         health.succeeded();
         std::thread::sleep(Duration::from_millis(1));
-        check("/healthz", &health, expect![[r#"
+        expect![[r#"
             200 OK, application/json
-            {"lastUpdated":"NOW","currentTime":"NOW","nodeEligible":true,"healthy":true,"status":{"IPv4":{"lastUpdated":"LAST","healthy":true},"IPv6":{"lastUpdated":"LAST","healthy":true}}}"#]]).await;
-        check("/livez", &health, expect![[r#"
+            {"lastUpdated":"NOW","currentTime":"NOW","nodeEligible":true,"healthy":true,"status":{"IPv4":{"lastUpdated":"LAST","healthy":true},"IPv6":{"lastUpdated":"LAST","healthy":true}}}"#]].assert_eq(&shown("/healthz", &health).await);
+        expect![[r#"
             200 OK, application/json
-            {"lastUpdated":"NOW","currentTime":"NOW","healthy":true,"status":{"IPv4":{"lastUpdated":"LAST","healthy":true},"IPv6":{"lastUpdated":"LAST","healthy":true}}}"#]]).await;
+            {"lastUpdated":"NOW","currentTime":"NOW","healthy":true,"status":{"IPv4":{"lastUpdated":"LAST","healthy":true},"IPv6":{"lastUpdated":"LAST","healthy":true}}}"#]].assert_eq(&shown("/livez", &health).await);
         health.requested();
         advance(LIMIT).await;
-        check("/healthz", &health, expect![[r#"
+        expect![[r#"
             503 Service Unavailable, application/json
-            {"lastUpdated":"LAST","currentTime":"NOW","nodeEligible":true,"healthy":false,"status":{"IPv4":{"lastUpdated":"LAST","healthy":false},"IPv6":{"lastUpdated":"LAST","healthy":false}}}"#]]).await;
-        check(
-            "/readyz",
-            &health,
-            expect![[r#"
+            {"lastUpdated":"LAST","currentTime":"NOW","nodeEligible":true,"healthy":false,"status":{"IPv4":{"lastUpdated":"LAST","healthy":false},"IPv6":{"lastUpdated":"LAST","healthy":false}}}"#]].assert_eq(&shown("/healthz", &health).await);
+        expect![[r#"
             200 OK, text/plain; charset=utf-8
-            ok"#]],
-        )
-        .await;
-        check(
-            "/",
-            &health,
-            expect![[r#"
+            ok"#]]
+        .assert_eq(&shown("/readyz", &health).await);
+        expect![[r#"
             404 Not Found, text/plain; charset=utf-8
             404 page not found
-        "#]],
-        )
-        .await;
+        "#]]
+        .assert_eq(&shown("/", &health).await);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,5 @@
 //! What a metric is: the one place from which both the metric itself and its documentation are made.
 
-use std::collections::HashMap;
-
 use prometheus::core::Collector;
 use prometheus::proto::{self, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
@@ -100,16 +98,15 @@ impl Definition {
     }
 
     fn sample<const N: usize>(&self, kind: MetricType, values: [String; N], value: f64) -> Metric {
-        let mut labels: HashMap<&str, String> = self.labels.iter().copied().zip(values).collect();
-        let mut names = self.labels.to_vec();
-        names.sort_unstable();
-        let pairs = names.into_iter().map(|name| {
+        let pairs = self.labels.iter().zip(values).map(|(name, value)| {
             let mut pair = LabelPair::default();
-            pair.set_name(name.to_owned());
-            pair.set_value(labels.remove(name).unwrap_or_default());
+            pair.set_name((*name).to_owned());
+            pair.set_value(value);
             pair
         });
-        let mut metric = Metric::from_label(pairs.collect());
+        let mut pairs: Vec<LabelPair> = pairs.collect();
+        pairs.sort_unstable();
+        let mut metric = Metric::from_label(pairs);
         if kind == MetricType::COUNTER {
             let mut counter = proto::Counter::default();
             counter.set_value(value);

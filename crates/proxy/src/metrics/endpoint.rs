@@ -13,14 +13,13 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use prometheus::proto::MetricFamily;
 use serde_json::{Value, json};
 
+use super::process;
 use super::scrape::{self, Scraper};
-use super::{catalogue, process};
-use crate::http::{self, Answer, Handler};
+use crate::http::{self, Answer, Handler, JSON, PLAIN};
 
-const PLAIN: &str = "text/plain; charset=utf-8";
-const JSON: &str = "application/json";
 /// As kube-proxy, which writes no other format whatever it is asked for.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8; escaping=underscores";
 
@@ -32,13 +31,15 @@ pub(crate) struct Pages {
     scraper: Scraper,
     configuration: Configuration,
     started: Timestamp,
+    /// What `/metrics/slis` shows, which never changes.
+    slis: Option<MetricFamily>,
 }
 
 // === impl Pages ===
 
 impl Pages {
     pub(crate) fn new(scraper: Scraper, configuration: Configuration) -> Self {
-        Pages { scraper, configuration, started: Timestamp::now() }
+        Pages { scraper, configuration, started: Timestamp::now(), slis: process::start() }
     }
 
     /// Answers requests.
@@ -53,11 +54,7 @@ impl Pages {
     async fn answer(&self, path: &str) -> Answer {
         match path {
             "/metrics" => metrics(self.scraper.text().await),
-            "/metrics/slis" => {
-                let mut families = process::families();
-                families.retain(|family| family.name() == catalogue::PROCESS_START.name);
-                metrics(scrape::text(families))
-            }
+            "/metrics/slis" => metrics(scrape::text(self.slis.iter().cloned().collect())),
             "/healthz" => http::answer(StatusCode::OK, PLAIN, "ok"),
             "/proxyMode" => http::answer(StatusCode::OK, PLAIN, "ipvs"),
             "/configz" => {

@@ -1,6 +1,6 @@
 //! What Go's client library tells of every process, read from `/proc` for each scrape.
 
-use procfs::process::{LimitValue, Process};
+use procfs::process::{LimitValue, Process, Stat};
 use prometheus::proto::MetricFamily;
 
 use super::definition::Definition;
@@ -18,12 +18,11 @@ pub(super) fn families() -> Vec<MetricFamily> {
     };
     let stat = process.stat().ok();
     let stat = stat.as_ref();
-    let ticks = number(procfs::ticks_per_second());
+    let ticks = ticks_per_second();
     tell(catalogue::PROCESS_CPU, stat.map(|stat| number(stat.utime + stat.stime) / ticks));
     tell(catalogue::PROCESS_RESIDENT, stat.map(|stat| number(stat.rss * procfs::page_size())));
     tell(catalogue::PROCESS_VIRTUAL, stat.map(|stat| number(stat.vsize)));
-    let boot = procfs::boot_time_secs().ok().map(number);
-    tell(catalogue::PROCESS_START, boot.zip(stat).map(|(boot, stat)| boot + number(stat.starttime) / ticks));
+    tell(catalogue::PROCESS_START, stat.and_then(started));
     tell(catalogue::PROCESS_FDS, process.fd_count().ok().map(number));
     let limits = process.limits().ok();
     let limits = limits.as_ref();
@@ -33,6 +32,21 @@ pub(super) fn families() -> Vec<MetricFamily> {
     tell(catalogue::PROCESS_RECEIVED, received);
     tell(catalogue::PROCESS_SENT, sent);
     families
+}
+
+/// When the process started, alone; none if that cannot be read.
+pub(super) fn start() -> Option<MetricFamily> {
+    let started = started(&Process::myself().ok()?.stat().ok()?)?;
+    Some(catalogue::PROCESS_START.family([([], started)]))
+}
+
+fn started(stat: &Stat) -> Option<f64> {
+    let boot = number(procfs::boot_time_secs().ok()?);
+    Some(boot + number(stat.starttime) / ticks_per_second())
+}
+
+fn ticks_per_second() -> f64 {
+    number(procfs::ticks_per_second())
 }
 
 fn limit(value: LimitValue) -> f64 {

@@ -1,10 +1,10 @@
 //! All metrics as text, with what is read only when somebody asks.
 //!
 //! The kernel's counters are read, and the text is written, on threads for blocking work, the former by handles of their
-//! own, so the loop and the sources are not held up. Which Service has which virtual server is known to the loop alone; it is asked for a few
-//! hundred at a time, between which it does everything else.
+//! own, so the loop and the sources are not held up. Which Service has which virtual server is known to the loop alone;
+//! it is asked for a few hundred at a time, between which it does everything else.
 
-use std::sync::{self, Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use dataplane::{Error, Meter, Traffic};
@@ -13,7 +13,7 @@ use plan::VirtualServerKey;
 use prometheus::TextEncoder;
 use prometheus::proto::MetricFamily;
 use sources::kubernetes::recorder::Recorder;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc, oneshot};
 use tracing::debug;
 
 use super::traffic::{self, Totals};
@@ -40,14 +40,14 @@ pub(crate) struct Scraper {
     inquiries: mpsc::Sender<Inquiry>,
     /// How many Services' traffic is shown at most.
     most_services: usize,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
 }
 
 /// What is kept from one scrape to the next.
 #[derive(Default)]
 struct State {
     meter: Option<Box<dyn Meter>>,
-    totals: Arc<sync::Mutex<Totals>>,
+    totals: Totals,
 }
 
 /// What the kernel counts.
@@ -68,7 +68,7 @@ impl Scraper {
         inquiries: mpsc::Sender<Inquiry>,
         most_services: usize,
     ) -> Self {
-        Scraper { metrics, health, recorder, open, inquiries, most_services, state: Mutex::default() }
+        Scraper { metrics, health, recorder, open, inquiries, most_services, state: Arc::default() }
     }
 
     /// All values in Prometheus' text format. What the kernel does not tell is left out.
@@ -95,22 +95,23 @@ impl Scraper {
     }
 
     async fn read_kernel(&self) -> Vec<MetricFamily> {
-        let mut state = self.state.lock().await;
-        let state = &mut *state;
+        let state = Arc::clone(&self.state).lock_owned().await;
         let with_traffic = self.most_services > 0;
-        let read = self.with_meter(state, move |meter| {
+        let read = self.with_meter(state, move |meter, _| {
             let traffic = if with_traffic { meter.traffic()? } else { Vec::new() };
             Ok(Reading { set_sizes: meter.set_sizes()?, traffic })
         });
-        let Some(Reading { set_sizes, traffic }) = read.await else { return Vec::new() };
+        let Some((state, Reading { set_sizes, traffic })) = read.await else { return Vec::new() };
         let size = |(set, entries): (plan::SetId, u32)| {
             ([set.family.to_string(), set.to_string()], f64::from(entries))
         };
         let mut families = vec![catalogue::SET_ENTRIES.family(set_sizes.into_iter().map(size))];
         if let (true, Some(owners)) = (with_traffic, self.owners(&traffic).await) {
-            let (totals, most) = (Arc::clone(&state.totals), self.most_services);
-            let show = move |meter: &mut dyn Meter| Ok(show_traffic(meter, &totals, traffic, owners, most));
-            families.extend(self.with_meter(state, show).await.unwrap_or_default());
+            let most = self.most_services;
+            let show = self.with_meter(state, move |meter, totals| {
+                Ok(show_traffic(meter, totals, traffic, owners, most))
+            });
+            families.extend(show.await.into_iter().flat_map(|(_, shown)| shown));
         }
         families
     }
@@ -133,19 +134,18 @@ impl Scraper {
     /// What `read` gives, on a thread that may block. After a failure the kernel is opened anew.
     async fn with_meter<T: Send + 'static>(
         &self,
-        state: &mut State,
-        read: impl FnOnce(&mut dyn Meter) -> Result<T, Error> + Send + 'static,
-    ) -> Option<T> {
-        let (meter, open) = (state.meter.take(), self.open);
+        mut state: OwnedMutexGuard<State>,
+        read: impl FnOnce(&mut dyn Meter, &mut Totals) -> Result<T, Error> + Send + 'static,
+    ) -> Option<(OwnedMutexGuard<State>, T)> {
+        let open = self.open;
         let task = tokio::task::spawn_blocking(move || {
-            let mut meter = meter.map_or_else(open, Ok)?;
-            read(&mut *meter).map(|read| (meter, read))
+            let mut meter = state.meter.take().map_or_else(open, Ok)?;
+            let read = read(&mut *meter, &mut state.totals)?;
+            state.meter = Some(meter);
+            Ok::<_, Error>((state, read))
         });
         match task.await {
-            Ok(Ok((meter, read))) => {
-                state.meter = Some(meter);
-                Some(read)
-            }
+            Ok(Ok(read)) => Some(read),
             Ok(Err(error)) => {
                 debug!(%error, "the kernel's counters cannot be read");
                 None
@@ -161,16 +161,15 @@ impl Scraper {
 /// The traffic of Services, of which the `most` with the most packets are shown.
 fn show_traffic(
     meter: &mut dyn Meter,
-    totals: &sync::Mutex<Totals>,
+    totals: &mut Totals,
     counted: Vec<(VirtualServerKey, Traffic)>,
     owners: Vec<Option<ObjectKey>>,
     most: usize,
 ) -> Vec<MetricFamily> {
-    let mut totals = totals.lock().unwrap_or_else(PoisonError::into_inner);
     let left_out = totals.take(traffic::by_service(counted, owners), most);
     let mut families = totals.families();
     families.push(catalogue::SERVICES_LEFT_OUT.family([([], number(left_out))]));
-    match active_connections(meter, &totals) {
+    match active_connections(meter, totals) {
         Ok(active) => families.push(catalogue::SERVICE_ACTIVE.family(active)),
         Err(error) => debug!(%error, "open connections cannot be counted"),
     }

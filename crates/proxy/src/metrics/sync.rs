@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use dataplane::{ConntrackLook, Error};
 use model::{Family, PerFamily};
 use plan::Policy;
+use prometheus::core::{MetricVec, MetricVecBuilder};
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, Registry, Result};
 
 use super::{catalogue, number, per_family};
@@ -37,18 +38,12 @@ struct Changes {
 
 impl SyncMetrics {
     pub(super) fn new(registry: &Registry) -> Result<Self> {
-        let duration = catalogue::SYNC_DURATION.histogram(registry)?;
-        let programming = catalogue::PROGRAMMING_DURATION.histogram(registry)?;
         let without_local_endpoint = catalogue::NO_LOCAL_ENDPOINTS.gauge(registry)?;
-        let failed_restores = catalogue::RESTORE_FAILURES.counter(registry)?;
-        let conntrack_duration = catalogue::CONNTRACK_DURATION.histogram(registry)?;
-        let conntrack_deleted = catalogue::CONNTRACK_DELETED.counter(registry)?;
-        let name = |family: Family| family.to_string();
-        let without = |policy: &str, family| {
-            without_local_endpoint.get_metric_with_label_values(&[policy, &name(family)])
+        let without = |policy: &str, family: Family| {
+            without_local_endpoint.get_metric_with_label_values(&[policy, &family.to_string()])
         };
         Ok(SyncMetrics {
-            duration: per_family(|family| duration.get_metric_with_label_values(&[&name(family)]))?,
+            duration: by_family(&catalogue::SYNC_DURATION.histogram(registry)?)?,
             last_queued: catalogue::LAST_QUEUED.gauge(registry)?,
             last_sync: catalogue::LAST_SYNC.gauge(registry)?,
             services: Changes {
@@ -59,19 +54,13 @@ impl SyncMetrics {
                 pending: catalogue::ENDPOINT_CHANGES_PENDING.single_gauge(registry)?,
                 total: catalogue::ENDPOINT_CHANGES.single_counter(registry)?,
             },
-            programming: per_family(|family| programming.get_metric_with_label_values(&[&name(family)]))?,
+            programming: by_family(&catalogue::PROGRAMMING_DURATION.histogram(registry)?)?,
             without_local_endpoint: per_family(|family| {
                 Ok([without("internal", family)?, without("external", family)?])
             })?,
-            failed_restores: per_family(|family| {
-                failed_restores.get_metric_with_label_values(&[&name(family)])
-            })?,
-            conntrack_duration: per_family(|family| {
-                conntrack_duration.get_metric_with_label_values(&[&name(family)])
-            })?,
-            conntrack_deleted: per_family(|family| {
-                conntrack_deleted.get_metric_with_label_values(&[&name(family)])
-            })?,
+            failed_restores: by_family(&catalogue::RESTORE_FAILURES.counter(registry)?)?,
+            conntrack_duration: by_family(&catalogue::CONNTRACK_DURATION.histogram(registry)?)?,
+            conntrack_deleted: by_family(&catalogue::CONNTRACK_DELETED.counter(registry)?)?,
         })
     }
 
@@ -141,6 +130,11 @@ impl SyncMetrics {
             self.failed_restores.get(family).inc();
         }
     }
+}
+
+/// The metric of each family, where the family is the only label.
+fn by_family<B: MetricVecBuilder>(metrics: &MetricVec<B>) -> Result<PerFamily<B::M>> {
+    per_family(|family| metrics.get_metric_with_label_values(&[&family.to_string()]))
 }
 
 fn stamp(gauges: &GaugeVec, families: &BTreeSet<Family>) {
