@@ -46,13 +46,11 @@ async fn what_cannot_be_removed_counts_as_a_failure_and_is_tried_again() {
     let bench = Bench::start(kernel);
     bench.tell(synced()).await;
     assert_eq!(bench.others(), (true, false, false));
-    bench.check_metrics(
-        &["kubeipvs_failed_steps_total{kind=\"iptables\"", RESTORE_FAILURES],
-        expect![[r#"
-            kubeipvs_failed_steps_total{kind="iptables"} 1
-            kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 1
-            kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 0"#]],
-    );
+    expect![[r#"
+        kubeipvs_failed_steps_total{kind="iptables"} 1
+        kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 1
+        kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 0"#]]
+    .assert_eq(&bench.metrics(&["kubeipvs_failed_steps_total{kind=\"iptables\"", RESTORE_FAILURES]));
     bench.until("they are removed", |bench| bench.others() == (false, false, false)).await;
 }
 

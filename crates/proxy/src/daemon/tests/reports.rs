@@ -25,30 +25,26 @@ async fn changes_are_pending_until_the_kernel_has_them() {
     ];
     let bench = Bench::start(FakeKernel::new());
     bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
-    bench.check_metrics(
-        &NAMES,
-        expect![[r#"
+    expect![[r#"
         kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 0
         kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 0
         kubeproxy_sync_proxy_rules_endpoint_changes_pending 1
         kubeproxy_sync_proxy_rules_endpoint_changes_total 1
         kubeproxy_sync_proxy_rules_service_changes_pending 1
-        kubeproxy_sync_proxy_rules_service_changes_total 1"#]],
-    );
+        kubeproxy_sync_proxy_rules_service_changes_total 1"#]]
+    .assert_eq(&bench.metrics(&NAMES));
     bench.tell(synced()).await;
     bench.tell([triggered(slice("web", &[1, 2])), triggered(slice("web", &[1, 2, 3]))]).await;
     // Nothing but the time is new.
     bench.tell([triggered(slice("web", &[1, 2, 3]))]).await;
-    bench.check_metrics(
-        &NAMES,
-        expect![[r#"
+    expect![[r#"
         kubeproxy_network_programming_duration_seconds_count{ip_family="IPv4"} 2
         kubeproxy_sync_proxy_rules_duration_seconds_count{ip_family="IPv4"} 2
         kubeproxy_sync_proxy_rules_endpoint_changes_pending 0
         kubeproxy_sync_proxy_rules_endpoint_changes_total 4
         kubeproxy_sync_proxy_rules_service_changes_pending 0
-        kubeproxy_sync_proxy_rules_service_changes_total 1"#]],
-    );
+        kubeproxy_sync_proxy_rules_service_changes_total 1"#]]
+    .assert_eq(&bench.metrics(&NAMES));
 }
 
 #[tokio::test(start_paused = true)]
@@ -61,13 +57,11 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
         "kubeipvs_repairs_total{kind=\"address\"",
         "kubeipvs_failed_operations_total{operation=\"add_virtual_server\"",
     ];
-    bench.check_metrics(
-        &NAMES,
-        expect![[r#"
+    expect![[r#"
         kubeipvs_failed_operations_total{operation="add_virtual_server"} 0
         kubeipvs_repairs_total{kind="address"} 0
-        kubeipvs_repairs_total{kind="virtual_server"} 0"#]],
-    );
+        kubeipvs_repairs_total{kind="virtual_server"} 0"#]]
+    .assert_eq(&bench.metrics(&NAMES));
     let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), netlink_errno());
     bench.kernel.with(|kernel| {
         kernel.state.virtual_servers.clear();
@@ -77,13 +71,11 @@ async fn what_an_audit_puts_right_is_counted_and_what_is_refused_is_not() {
     // The retry is an audit too.
     let repaired = "kubeipvs_repairs_total{kind=\"virtual_server\"} 2";
     bench.until("both are repaired", |bench| bench.metrics.text().unwrap().contains(repaired)).await;
-    bench.check_metrics(
-        &NAMES,
-        expect![[r#"
+    expect![[r#"
         kubeipvs_failed_operations_total{operation="add_virtual_server"} 1
         kubeipvs_repairs_total{kind="address"} 0
-        kubeipvs_repairs_total{kind="virtual_server"} 2"#]],
-    );
+        kubeipvs_repairs_total{kind="virtual_server"} 2"#]]
+    .assert_eq(&bench.metrics(&NAMES));
 }
 
 /// Before anything can be planned, too.
@@ -95,9 +87,7 @@ async fn what_fails_before_the_first_sync_is_counted() {
     let bench = Bench::start(kernel);
     let names = ["kubeipvs_failed_steps_total", RESTORE_FAILURES];
     settle().await;
-    bench.check_metrics(
-        &names,
-        expect![[r#"
+    expect![[r#"
         kubeipvs_failed_steps_total{kind="conntrack"} 0
         kubeipvs_failed_steps_total{kind="interface"} 0
         kubeipvs_failed_steps_total{kind="iptables"} 1
@@ -106,20 +96,18 @@ async fn what_fails_before_the_first_sync_is_counted() {
         kubeipvs_failed_steps_total{kind="set"} 0
         kubeipvs_failed_steps_total{kind="sysctl"} 0
         kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0
-        kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1"#]],
-    );
+        kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1"#]]
+    .assert_eq(&bench.metrics(&names));
     bench.tell(synced()).await;
-    bench.check_metrics(
-        &names[..1],
-        expect![[r#"
+    expect![[r#"
         kubeipvs_failed_steps_total{kind="conntrack"} 0
         kubeipvs_failed_steps_total{kind="interface"} 0
         kubeipvs_failed_steps_total{kind="iptables"} 1
         kubeipvs_failed_steps_total{kind="ipvs"} 0
         kubeipvs_failed_steps_total{kind="netlink"} 2
         kubeipvs_failed_steps_total{kind="set"} 0
-        kubeipvs_failed_steps_total{kind="sysctl"} 0"#]],
-    );
+        kubeipvs_failed_steps_total{kind="sysctl"} 0"#]]
+    .assert_eq(&bench.metrics(&names[..1]));
 }
 
 /// What the kernel cannot take without the virtual server, and the address that would lead nowhere, are not put right
@@ -138,20 +126,21 @@ async fn what_waits_for_a_refused_virtual_server_is_counted_when_it_is_put_right
     bench.eye.send(Sighting::InterfaceGone).await.unwrap();
     let repaired = "kubeipvs_repairs_total{kind=\"virtual_server\"} 1";
     bench.until("it is repaired", |bench| bench.metrics.text().unwrap().contains(repaired)).await;
-    bench.check_metrics(
-        &["kubeipvs_failed_operations_total{operation=\"add_virtual_server\"", "kubeipvs_repairs_total"],
-        expect![[r#"
-            kubeipvs_failed_operations_total{operation="add_virtual_server"} 2
-            kubeipvs_repairs_total{kind="address"} 1
-            kubeipvs_repairs_total{kind="interface"} 0
-            kubeipvs_repairs_total{kind="real_server"} 1
-            kubeipvs_repairs_total{kind="rules"} 0
-            kubeipvs_repairs_total{kind="set"} 0
-            kubeipvs_repairs_total{kind="set_entry"} 0
-            kubeipvs_repairs_total{kind="sysctl"} 0
-            kubeipvs_repairs_total{kind="timeouts"} 0
-            kubeipvs_repairs_total{kind="virtual_server"} 1"#]],
-    );
+    expect![[r#"
+        kubeipvs_failed_operations_total{operation="add_virtual_server"} 2
+        kubeipvs_repairs_total{kind="address"} 1
+        kubeipvs_repairs_total{kind="interface"} 0
+        kubeipvs_repairs_total{kind="real_server"} 1
+        kubeipvs_repairs_total{kind="rules"} 0
+        kubeipvs_repairs_total{kind="set"} 0
+        kubeipvs_repairs_total{kind="set_entry"} 0
+        kubeipvs_repairs_total{kind="sysctl"} 0
+        kubeipvs_repairs_total{kind="timeouts"} 0
+        kubeipvs_repairs_total{kind="virtual_server"} 1"#]]
+    .assert_eq(&bench.metrics(&[
+        "kubeipvs_failed_operations_total{operation=\"add_virtual_server\"",
+        "kubeipvs_repairs_total",
+    ]));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
 use dataplane::Meter;
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use model::Family;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -30,13 +30,13 @@ fn pages() -> Pages {
 }
 
 /// The status, the content type and the last line of the answer.
-async fn check(address: SocketAddr, path: &str, expected: Expect) {
+async fn shown(address: SocketAddr, path: &str) -> String {
     let answer = get(address, path).await.unwrap();
     let (head, body) = split(&answer);
     let status = head.lines().next().unwrap();
     let kind = head.lines().find(|line| line.starts_with("Content-Type: ")).unwrap();
     assert!(head.contains("X-Content-Type-Options: nosniff"), "{head}");
-    expected.assert_eq(&format!("{status}\n{kind}\n{}", body.lines().next_back().unwrap_or_default()));
+    format!("{status}\n{kind}\n{}", body.lines().next_back().unwrap_or_default())
 }
 
 /// The port is taken at first. The clock runs ahead while everybody waits.
@@ -53,60 +53,36 @@ async fn paths_are_served_when_the_port_is_free() {
         }
     };
     timeout(PATIENCE, served).await.unwrap();
-    check(
-        address,
-        "/metrics",
-        expect![[r#"
+    expect![[r#"
         HTTP/1.1 200 OK
         Content-Type: text/plain; version=0.0.4; charset=utf-8; escaping=underscores
-        process_virtual_memory_max_bytes 18446744073709552000"#]],
-    )
-    .await;
-    check(
-        address,
-        "/healthz?verbose",
-        expect![[r#"
+        process_virtual_memory_max_bytes 18446744073709552000"#]]
+    .assert_eq(&shown(address, "/metrics").await);
+    expect![[r#"
         HTTP/1.1 200 OK
         Content-Type: text/plain; charset=utf-8
-        ok"#]],
-    )
-    .await;
-    check(
-        address,
-        "/proxyMode",
-        expect![[r#"
+        ok"#]]
+    .assert_eq(&shown(address, "/healthz?verbose").await);
+    expect![[r#"
         HTTP/1.1 200 OK
         Content-Type: text/plain; charset=utf-8
-        ipvs"#]],
-    )
-    .await;
-    check(
-        address,
-        "/configz",
-        expect![[r#"
+        ipvs"#]]
+    .assert_eq(&shown(address, "/proxyMode").await);
+    expect![[r#"
         HTTP/1.1 200 OK
         Content-Type: application/json
-        {"kubeproxy.config.k8s.io":{"mode":"ipvs"}}"#]],
-    )
-    .await;
-    check(
-        address,
-        "/",
-        expect![[r#"
+        {"kubeproxy.config.k8s.io":{"mode":"ipvs"}}"#]]
+    .assert_eq(&shown(address, "/configz").await);
+    expect![[r#"
         HTTP/1.1 404 Not Found
         Content-Type: text/plain; charset=utf-8
-        404 page not found"#]],
-    )
-    .await;
-    check(
-        address,
-        "/debug/pprof/",
-        expect![[r#"
+        404 page not found"#]]
+    .assert_eq(&shown(address, "/").await);
+    expect![[r#"
         HTTP/1.1 404 Not Found
         Content-Type: text/plain; charset=utf-8
-        404 page not found"#]],
-    )
-    .await;
+        404 page not found"#]]
+    .assert_eq(&shown(address, "/debug/pprof/").await);
     let slis = get(address, "/metrics/slis").await.unwrap();
     let samples: Vec<&str> = split(&slis).1.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(matches!(samples[..], [sample] if sample.starts_with("process_start_time_seconds ")), "{slis}");
