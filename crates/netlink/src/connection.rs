@@ -98,21 +98,21 @@ impl Connection {
         batch: &mut Batch<T>,
     ) -> Result<Vec<(T, Reply)>, Error> {
         match batch.len().checked_sub(1) {
-            Some(last) => self.exchange_until(what, batch, last, true),
+            Some(last) => self.exchange_until(what, batch, last),
             None => Ok(Vec::new()),
         }
     }
 
-    /// The same with the acknowledgement of the message at `awaited`, which has to ask for one itself unless
-    /// `acknowledge` makes the last one do so.
+    /// The same with the acknowledgement of the message at `awaited`, which has to ask for one itself unless it is the
+    /// last one.
     pub(crate) fn exchange_until<T>(
         &mut self,
         what: &'static str,
         batch: &mut Batch<T>,
         awaited: usize,
-        acknowledge: bool,
     ) -> Result<Vec<(T, Reply)>, Error> {
-        let first = self.send(what, batch, acknowledge)?;
+        let is_last = awaited + 1 == batch.len();
+        let first = self.send(what, batch, is_last)?;
         let mut replies: Vec<(T, Reply)> = batch.take_tags().into_iter().map(|tag| (tag, Ok(()))).collect();
         let deadline = Instant::now() + self.answer_timeout;
         let mut acknowledged = false;

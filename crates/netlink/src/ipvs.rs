@@ -9,9 +9,11 @@ mod parse;
 mod table;
 
 use crate::{
+    attribute::Malformed,
     connection::{Connection, Question},
     error::{Error, Outcome, Traffic},
     generic,
+    message::Message,
 };
 
 use self::attributes as attr;
@@ -61,16 +63,7 @@ impl Ipvs {
     /// # Errors
     /// If the kernel refuses, or the list is incomplete.
     pub fn virtual_servers(&mut self) -> Result<Vec<VirtualServer>, Error> {
-        let question = Question {
-            what: "listing virtual servers",
-            kind: self.family,
-            flags: 0,
-            body: &|encoder| encode::command(encoder, attr::IPVS_CMD_GET_SERVICE),
-        };
-        self.connection.dump(&question, |message, found| {
-            found.push(parse::virtual_server(message)?);
-            Ok(())
-        })
+        self.services("listing virtual servers", parse::virtual_server)
     }
 
     /// Lists the counters of the virtual servers of both families, and nothing else of them.
@@ -78,16 +71,7 @@ impl Ipvs {
     /// # Errors
     /// If the kernel refuses, or the list is incomplete.
     pub fn statistics(&mut self) -> Result<Vec<(VirtualServerId, Stats)>, Error> {
-        let question = Question {
-            what: "listing the counters of virtual servers",
-            kind: self.family,
-            flags: 0,
-            body: &|encoder| encode::command(encoder, attr::IPVS_CMD_GET_SERVICE),
-        };
-        self.connection.dump(&question, |message, found| {
-            found.push(parse::statistics(message)?);
-            Ok(())
-        })
+        self.services("listing the counters of virtual servers", parse::statistics)
     }
 
     /// Lists the real servers of one virtual server. The kernel gives an empty list where the virtual server
@@ -160,6 +144,24 @@ impl Ipvs {
     #[must_use]
     pub fn traffic(&self) -> Traffic {
         self.connection.traffic()
+    }
+
+    /// Lists what `parse` takes of each virtual server.
+    fn services<T>(
+        &mut self,
+        what: &'static str,
+        parse: impl Fn(&Message<'_>) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Error> {
+        let question = Question {
+            what,
+            kind: self.family,
+            flags: 0,
+            body: &|encoder| encode::command(encoder, attr::IPVS_CMD_GET_SERVICE),
+        };
+        self.connection.dump(&question, |message, found| {
+            found.push(parse(message)?);
+            Ok(())
+        })
     }
 }
 

@@ -102,7 +102,7 @@ impl Nftables {
             .map_err(fault)?;
         batch.push((), BATCH_END, 0, limit).map_err(fault)?;
         // Before 6.10 the kernel acknowledges no end of a batch.
-        let replies = self.connection.exchange_until(what, &mut batch, deletion, false)?;
+        let replies = self.connection.exchange_until(what, &mut batch, deletion)?;
         let refused = replies.into_iter().find_map(|((), reply)| reply.err());
         Ok(refused.map_or(Ok(()), |failure| Err(failure.refused)))
     }
