@@ -47,7 +47,7 @@ impl SavedRules {
         let (command, rest) = line.split_once(' ').ok_or("no command")?;
         if command == "-X" {
             let chains = self.0.entry(table.to_owned()).or_default();
-            let is_used = chains.values().flatten().any(|rule| jumps_to(rule, rest));
+            let is_used = chains.values().flatten().any(|rule| target(rule) == rest);
             return match chains.get(rest) {
                 Some(rules) if rules.is_empty() && !is_used => {
                     chains.remove(rest);
@@ -59,8 +59,7 @@ impl SavedRules {
         }
         let (chain, text) = rest.split_once(' ').ok_or("no rule")?;
         let chains = self.0.entry(table.to_owned()).or_default();
-        let target = text.split_once("-j ").map_or("", |(_, target)| target);
-        let target = target.split(' ').next().unwrap_or_default();
+        let target = target(text);
         if !TARGETS.contains(&target) && !chains.contains_key(target) {
             return Err("no chain to jump to");
         }
@@ -81,8 +80,9 @@ impl SavedRules {
     }
 }
 
-fn jumps_to(rule: &str, chain: &str) -> bool {
-    rule.split_once("-j ").is_some_and(|(_, target)| target.split(' ').next() == Some(chain))
+/// Where a rule leads; empty if it does not say.
+fn target(rule: &str) -> &str {
+    rule.split_once("-j ").and_then(|(_, rest)| rest.split(' ').next()).unwrap_or_default()
 }
 
 impl fmt::Display for SavedRules {
