@@ -6,6 +6,7 @@
 use std::env;
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::thread;
 
 use super::{Variant, command};
 
@@ -19,9 +20,13 @@ pub(super) fn chosen() -> Variant {
         if is_installed("iptables-save") {
             return Variant::Chosen;
         }
-        let nft = dump(["iptables-nft-save", "ip6tables-nft-save"]);
-        let legacy = dump(["iptables-legacy-save", "ip6tables-legacy-save"]);
-        choose(nft.as_deref(), legacy.as_deref())
+        // At the same time: a start waits for it.
+        thread::scope(|scope| {
+            let nft = scope.spawn(|| dump(["iptables-nft-save", "ip6tables-nft-save"]));
+            let legacy = dump(["iptables-legacy-save", "ip6tables-legacy-save"]);
+            let nft = nft.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            choose(nft.as_deref(), legacy.as_deref())
+        })
     })
 }
 
