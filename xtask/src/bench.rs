@@ -10,9 +10,8 @@ use anyhow::{Context, Result, bail};
 use crate::equipment::{Equipment, Place};
 use crate::{cargo, process, progress};
 
-/// Where the guest reaches servers of this machine, and the folder that it shares with it.
+/// Where the guest reaches servers of this machine.
 const HOST: &str = "10.0.2.2";
-const GUEST_SHARE: &str = "/run/lab";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -46,11 +45,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let (server, port) = Server::start(&bench)?;
 
     progress::step("boot a kernel with IPVS under QEMU and measure");
-    let (share, limit) = (folder.to_string_lossy().into_owned(), arguments.time_limit.to_string());
+    let [share, seen] = [folder.as_path(), equipment.seen(&folder)].map(|path| path.to_string_lossy());
+    let limit = arguments.time_limit.to_string();
     let api = format!("{HOST}:{port}");
     let kube_ipvs = kube_ipvs.to_string_lossy();
     let mut program =
-        vec![bench.as_str(), "run", "--api", &api, "--kube-ipvs", &kube_ipvs, "--folder", GUEST_SHARE];
+        vec![bench.as_str(), "run", "--api", &api, "--kube-ipvs", &kube_ipvs, "--folder", &seen];
     program.extend(arguments.rest.iter().map(String::as_str));
     let mut options = vec!["--share", &share, "--memory", "4096", "--time-limit", &limit];
     if arguments.count_instructions {

@@ -82,11 +82,16 @@ pub(crate) fn target_folder() -> PathBuf {
 /// An empty folder for what a command of xtask writes.
 pub(crate) fn fresh_folder(name: &str) -> Result<PathBuf> {
     let folder = target_folder().join("xtask").join(name);
-    if folder.exists() {
-        fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    make_empty(&folder)?;
     Ok(folder)
+}
+
+/// Makes a folder, without what was in it.
+pub(crate) fn make_empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
 /// Runs cargo with the arguments of a build and returns what it built that can be run.

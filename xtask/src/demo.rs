@@ -41,9 +41,6 @@ struct PlaceArguments {
 /// What the lab's program writes at the beginning of a line that says what is done now.
 const HEADLINE: &str = "== ";
 
-/// Where the guest sees the folder it shares with this machine.
-const GUEST_SHARE: &str = "/run/lab";
-
 /// Shows the main job with the examples.
 pub(crate) fn demo(arguments: &DemoArguments) -> Result<ExitCode> {
     let examples = cargo::workspace().join("examples");
@@ -70,15 +67,13 @@ fn run(command: &str, place: Option<Place>, options: Vec<String>) -> Result<Exit
     let kube_ipvs = cargo::build_binary("proxy", "kube-ipvs")?;
     let equipment = Equipment::prepare(place)?;
     let logs = cargo::fresh_folder(command)?;
-    let (announcement, seen_logs) = match equipment.place {
-        Place::Here => ("this kernel has IPVS: run in network namespaces on it", logs.clone()),
-        Place::Guest => {
-            ("this kernel has no IPVS for you: boot Debian's kernel under QEMU", GUEST_SHARE.into())
-        }
+    let announcement = match equipment.place {
+        Place::Here => "this kernel has IPVS: run in network namespaces on it",
+        Place::Guest => "this kernel has no IPVS for you: boot Debian's kernel under QEMU",
     };
 
     let [lab, kube_ipvs, seen_logs] =
-        [&equipment.lab, &kube_ipvs, &seen_logs].map(|path| path.to_string_lossy());
+        [&equipment.lab, &kube_ipvs, equipment.seen(&logs)].map(|path| path.to_string_lossy());
     let mut program = vec![lab.as_ref(), command, "--kube-ipvs", &kube_ipvs, "--logs", &seen_logs];
     program.extend(options.iter().map(String::as_str));
     let mut command = equipment.command(&["--share", &logs.to_string_lossy()], &program);

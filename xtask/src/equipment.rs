@@ -23,6 +23,9 @@ pub(crate) enum Place {
     Guest,
 }
 
+/// Where the guest sees the folder that it shares with this machine, as `crates/lab/src/guest.rs` has it.
+const GUEST_SHARE: &str = "/run/lab";
+
 // === impl Equipment ===
 
 impl Equipment {
@@ -61,14 +64,19 @@ impl Equipment {
             }
         }
     }
+
+    /// Where such a program sees the folder that its options share with it.
+    pub(crate) fn seen<'a>(&self, shared: &'a Path) -> &'a Path {
+        match self.place {
+            Place::Here => shared,
+            Place::Guest => Path::new(GUEST_SHARE),
+        }
+    }
 }
 
 /// Installs what counts instructions. If that fails, the tests that need it say that it is missing.
 pub(crate) fn install_counter() {
-    let is_there = process::status(process::command("valgrind").arg("--version").stdout(Stdio::null()));
-    if !is_there.is_ok_and(|status| status.success())
-        && let Err(error) = install(&["valgrind".to_owned()])
-    {
+    if let Err(error) = install_programs(&[("valgrind", "valgrind")]) {
         progress::step(&format!("instructions cannot be counted: {error:#}"));
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use super::libtest::{BEGIN, END, Event, Reader};
 use super::report::Tier;
 use crate::cargo::{self, Executable};
-use crate::equipment::{Equipment, Place};
+use crate::equipment::Equipment;
 use crate::process;
 use crate::progress::Progress;
 
@@ -23,9 +23,6 @@ const REQUIRE: &str = "KUBE_IPVS_REQUIRE_LAB";
 /// Tests of the lab wait more than they compute, so more of them run at once than there are processors. Libtest reads
 /// this.
 const THREADS: (&str, &str) = ("RUST_TEST_THREADS", "4");
-
-/// Where the guest sees the folder it shares with this machine.
-const GUEST_SHARE: &str = "/run/lab";
 
 /// The convention: tests that count instructions, see `lab::count`, are in modules of this name.
 const COST: &str = "cost::";
@@ -62,8 +59,7 @@ pub(super) fn in_lab(equipment: &Equipment, executables: &[Executable]) -> Resul
     let limit = (TIME_LIMIT * u32::try_from(executables.len()).unwrap_or(1)).to_string();
     let options = ["--share", &share, "--time-limit", &limit, "--memory", "3072"];
     let mut command = equipment.command(&options, &["sh", "-c", &script]);
-    let seen = if equipment.place == Place::Guest { Path::new(GUEST_SHARE) } else { &folder };
-    command.env(SKIPPED, seen.join("skipped")).env(REQUIRE, "1").env(THREADS.0, THREADS.1);
+    command.env(SKIPPED, equipment.seen(&folder).join("skipped")).env(REQUIRE, "1").env(THREADS.0, THREADS.1);
     let tier = follow(Reader::new("lab"), &mut command, executables)?;
     complete(tier, &folder)
 }

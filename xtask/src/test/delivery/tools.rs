@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::{cargo, equipment, process};
 
@@ -29,11 +29,7 @@ impl Unpacked {
         if fs::read_to_string(&stamp).is_ok_and(|from| from == self.from) {
             return Ok(self.folder);
         }
-        if self.folder.exists() {
-            fs::remove_dir_all(&self.folder)?;
-        }
-        fs::create_dir_all(&self.folder)
-            .with_context(|| format!("cannot create {}", self.folder.display()))?;
+        cargo::make_empty(&self.folder)?;
         fill(&self.folder)?;
         fs::write(&stamp, self.from)?;
         Ok(self.folder)
