@@ -2,13 +2,15 @@
 //!
 //! It knows Services, EndpointSlices and Nodes, as raw JSON that is not validated, and what a client needs to
 //! follow them: lists in pages, watches from a version, streaming lists, bookmarks, selectors by label and by
-//! the fields that the real server can select by. Events can be created and patched. It speaks HTTP/1.1 without TLS on a port of the loopback
-//! interface, and runs on the tokio runtime of the test.
+//! the fields that the real server can select by. Clients that prefer protobuf get that, in which malformed objects cannot
+//! be told. Events can be created and patched. It speaks HTTP/1.1 without TLS on a port of the loopback interface, and
+//! runs on the tokio runtime of the test.
 //!
 //! A [`Fault`] lasts until [`ApiServer::heal`]; other things go wrong at once when asked for, such as
 //! [`ApiServer::cut`].
 
 mod answer;
+mod encoding;
 mod events;
 mod fault;
 mod paging;
@@ -22,6 +24,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use hyper::HeaderMap;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -33,6 +36,7 @@ use tokio::task::{JoinHandle, JoinSet};
 pub use self::fault::Fault;
 pub use self::resource::Resource;
 
+use self::encoding::Encoding;
 use self::paging::Pages;
 use self::store::Store;
 
@@ -77,8 +81,8 @@ struct Shared {
 enum Command {
     /// Half an event, then the connection is closed.
     Cut,
-    /// This line, whatever it is.
-    Say(String),
+    /// These bytes, whatever they are.
+    Say(Vec<u8>),
     /// A bookmark.
     Bookmark,
     /// The error event 410.
@@ -159,9 +163,9 @@ impl ApiServer {
         self.command(Command::Cut);
     }
 
-    /// Sends a line into every watch.
-    pub fn say(&self, line: &str) {
-        self.command(Command::Say(line.to_owned()));
+    /// Sends these bytes into every watch.
+    pub fn say(&self, bytes: impl Into<Vec<u8>>) {
+        self.command(Command::Say(bytes.into()));
     }
 
     /// Sends a bookmark into every watch.
@@ -248,6 +252,11 @@ impl Drop for ApiServer {
 impl Shared {
     fn has(&self, fault: Fault) -> bool {
         lock(&self.faults).contains(&fault)
+    }
+
+    /// The form of the answer to a request with these headers.
+    fn encoding(&self, headers: &HeaderMap) -> Encoding {
+        if self.has(Fault::JsonOnly) { Encoding::Json } else { Encoding::accepted(headers) }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod need;
 pub mod packages;
 mod process;
 pub mod program;
+pub mod protobuf;
 pub mod traffic;
 pub mod wait;
 

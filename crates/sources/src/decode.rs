@@ -8,12 +8,15 @@ mod address;
 mod field;
 mod metadata;
 mod node;
+pub(crate) mod protobuf;
 mod reader;
 mod service;
 mod slice;
 #[cfg(test)]
 pub(crate) mod tests;
+mod time;
 
+use bytes::Bytes;
 use model::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,7 +27,7 @@ pub(crate) use node::RawNode;
 pub(crate) use service::RawService;
 pub(crate) use slice::RawSlice;
 
-/// A kind of object as it is read from JSON or YAML.
+/// A kind of object as it is read from JSON, YAML or protobuf.
 pub(crate) trait Raw: Shape + Clone + std::fmt::Debug + Send + 'static {
     /// What the API calls it.
     const KIND: Kind;
@@ -36,6 +39,9 @@ pub(crate) trait Raw: Shape + Clone + std::fmt::Debug + Send + 'static {
     fn key(&self) -> Option<ObjectKey> {
         self.metadata()?.key(Self::KIND)
     }
+
+    /// Reads an object in protobuf, without its envelope.
+    fn from_protobuf(message: Bytes) -> Result<Self, prost::DecodeError>;
 
     /// The conversion to the model. `default_namespace` stands in for an absent `metadata.namespace`;
     /// without it an object without a namespace is unusable.

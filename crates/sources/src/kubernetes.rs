@@ -5,6 +5,9 @@
 //! on from the last version that was seen; only if the server has forgotten that one, or if an event could not
 //! be understood, is everything read again. While the server is away nothing is removed.
 //!
+//! Objects are asked for in protobuf, which costs both sides a fraction of JSON; a server that has only JSON is
+//! understood as well.
+//!
 //! The client is kube's, for configuration, credentials, TLS and requests. Its `watcher` is not used, because
 //! as of 5.0 it has no way back from streaming lists to plain ones, asks again at once and for ever when a
 //! server ends each watch immediately, takes HTTP 410 at the start of a watch for a passing fault, skips an
@@ -12,6 +15,7 @@
 
 mod config;
 mod contact;
+mod encoding;
 mod events;
 mod failure;
 mod follow;
@@ -20,6 +24,7 @@ mod query;
 pub mod recorder;
 pub mod requests;
 mod session;
+mod status;
 #[cfg(test)]
 mod tests;
 mod timing;
@@ -32,6 +37,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinSet;
 
 pub use self::config::Config;
+pub use self::encoding::Encoding;
 pub use self::timing::Timing;
 
 use self::contact::Contact;

@@ -9,11 +9,12 @@ use http_body_util::channel::Channel;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::encoding::Encoding;
 use super::events::Writing;
 use super::fault::Fault;
 use super::paging::Page;
@@ -34,6 +35,7 @@ pub(super) type Body = BoxBody<Bytes, Cut>;
 
 /// A request for objects, understood.
 struct Question {
+    encoding: Encoding,
     resource: Resource,
     selector: Selector,
     parameters: HashMap<String, String>,
@@ -57,6 +59,7 @@ pub(super) async fn answer(
         tokio::time::sleep(SLOWNESS).await;
     }
     let mut line = format!("{} {}", request.method(), request.uri().path());
+    let encoding = shared.encoding(request.headers());
     let answer = match admit(&shared, &request) {
         Err(refusal) => Err(refusal),
         Ok(()) => match Writing::at(request.method(), request.uri().path()) {
@@ -69,7 +72,7 @@ pub(super) async fn answer(
     };
     let response = answer.unwrap_or_else(|refusal| {
         line.push_str(&format!(" {}", refusal.code));
-        refusal.response()
+        refusal.response(encoding)
     });
     lock(&shared.requests).push(line);
     Ok(response)
@@ -119,7 +122,8 @@ fn understand(shared: &Shared, request: &Request<Incoming>) -> Result<Question, 
     if let Some(field) = selector.fields().find(|field| !known(field)) {
         return Err(Refusal::new(400, "BadRequest", format!("field label not supported: {field}")));
     }
-    Ok(Question { resource, selector, parameters })
+    let encoding = shared.encoding(request.headers());
+    Ok(Question { encoding, resource, selector, parameters })
 }
 
 fn list(shared: &Shared, question: &Question) -> Result<Response<Body>, Refusal> {
@@ -148,7 +152,10 @@ fn list(shared: &Shared, question: &Question) -> Result<Response<Body>, Refusal>
         // Go writes an empty list so.
         "items": if page.items.is_empty() { Value::Null } else { Value::Array(page.items) },
     });
-    Ok(respond(StatusCode::OK, "application/json", list.to_string()))
+    let encoding = question.encoding;
+    let body =
+        encoding.object(&list).map_err(|misfit| Refusal::new(500, "InternalError", misfit.to_string()))?;
+    Ok(respond(StatusCode::OK, encoding.content_type(), body))
 }
 
 fn watch(shared: &Arc<Shared>, question: &Question) -> Result<Response<Body>, Refusal> {
@@ -171,6 +178,7 @@ fn watch(shared: &Arc<Shared>, question: &Question) -> Result<Response<Body>, Re
     let seconds = question.parameter("timeoutSeconds").parse().unwrap_or(1800);
     let (sender, body) = Channel::new(1);
     let watch = Watch {
+        encoding: question.encoding,
         resource: question.resource,
         selector: question.selector.clone(),
         start,
@@ -192,15 +200,20 @@ fn watch(shared: &Arc<Shared>, question: &Question) -> Result<Response<Body>, Re
         }
     });
     let mut response = Response::new(body.boxed());
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
+    let content_type = HeaderValue::from_static(question.encoding.stream_content_type());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
     Ok(response)
 }
 
-pub(super) fn respond(status: StatusCode, content_type: &'static str, text: String) -> Response<Body> {
-    let body = Full::new(Bytes::from(text)).map_err(|never: Infallible| match never {}).boxed();
+pub(super) fn respond(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Body> {
+    let body = Full::new(body.into()).map_err(|never: Infallible| match never {}).boxed();
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -244,9 +257,13 @@ impl Refusal {
         })
     }
 
-    fn response(&self) -> Response<Body> {
-        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        respond(status, "application/json", self.status().to_string())
+    fn response(&self, encoding: Encoding) -> Response<Body> {
+        let code = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
+        match encoding.object(&status) {
+            Ok(body) => respond(code, encoding.content_type(), body),
+            Err(_) => respond(code, "application/json", status.to_string()),
+        }
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Fault {
     ForbiddenEvents,
     /// Events are recorded, but the answer is 500.
     LateEventErrors,
+    /// Objects come in JSON, whatever the client would like better. Only so can they be malformed.
+    JsonOnly,
     /// Lists are answered with HTML.
     HtmlLists,
     /// Lists are answered with JSON that is no list.

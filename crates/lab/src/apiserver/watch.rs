@@ -10,6 +10,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::answer::{Cut, gone};
+use super::encoding::Encoding;
 use super::fault::Fault;
 use super::resource::Resource;
 use super::selector::Selector;
@@ -21,6 +22,7 @@ const OBJECTS_BEFORE_CUT: usize = 2;
 
 /// The server's side of one watch.
 pub(super) struct Watch {
+    pub(super) encoding: Encoding,
     pub(super) resource: Resource,
     pub(super) selector: Selector,
     pub(super) start: Start,
@@ -56,7 +58,7 @@ impl Watch {
         let end = tokio::time::timeout(timeout, self.tell()).await.unwrap_or(End::Regular);
         if let End::Cut = end {
             // The client may be gone; there is nobody else to tell.
-            let _gone = self.sender.send_data(Bytes::from_static(b"{\"type\":\"ADDED\",\"obj")).await;
+            let _gone = self.sender.send_data(Bytes::from_static(self.encoding.half_an_event())).await;
             self.sender.abort(Cut);
         }
     }
@@ -135,7 +137,7 @@ impl Watch {
     async fn obey(&mut self, command: Result<Command, RecvError>) -> Result<(), End> {
         match command {
             Ok(Command::Cut) => Err(End::Cut),
-            Ok(Command::Say(line)) => self.send_line(&line).await,
+            Ok(Command::Say(bytes)) => self.send_data(bytes).await,
             Ok(Command::Bookmark) => {
                 let version = lock(&self.shared.store).version();
                 self.send_bookmark(version, json!({})).await
@@ -161,11 +163,11 @@ impl Watch {
     }
 
     async fn send(&mut self, what: &str, object: Value) -> Result<(), End> {
-        self.send_line(&json!({ "type": what, "object": object }).to_string()).await
+        let event = self.encoding.event(what, object).map_err(|_misfit| End::Cut)?;
+        self.send_data(event).await
     }
 
-    async fn send_line(&mut self, line: &str) -> Result<(), End> {
-        let line = Bytes::from(format!("{line}\n"));
-        self.sender.send_data(line).await.map_err(|_| End::Regular)
+    async fn send_data(&mut self, data: Vec<u8>) -> Result<(), End> {
+        self.sender.send_data(Bytes::from(data)).await.map_err(|_| End::Regular)
     }
 }

@@ -1,9 +1,10 @@
 //! `metadata`, reduced to what is used.
 
+pub(super) mod protobuf;
+
 use std::fmt;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use model::{Kind, ObjectKey};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::Decoded;
 use super::field::{Field, objects};
 use super::reader::Reader;
+use super::time::Time;
 
 /// A longer name is no name: Kubernetes' limit for the names of objects.
 const LONGEST_NAME: usize = 253;
@@ -22,8 +24,8 @@ pub(crate) struct Metadata {
     namespace: Field<Arc<str>>,
     pub(crate) resource_version: Field<String>,
     uid: Field<Arc<str>>,
-    creation_timestamp: Field<String>,
-    deletion_timestamp: Field<String>,
+    creation_timestamp: Field<Time>,
+    deletion_timestamp: Field<Time>,
     labels: Field<Labels>,
     annotations: Field<Annotations>,
 }
@@ -58,7 +60,7 @@ pub(super) struct Annotations {
     pub(super) weight: Field<Arc<str>>,
     /// When the first of the changes happened that the slice tells of, as the EndpointSlice controller writes it.
     #[serde(rename = "endpoints.kubernetes.io/last-change-trigger-time")]
-    pub(super) trigger_time: Field<String>,
+    pub(super) trigger_time: Field<Time>,
     #[serde(rename = "kube-ipvs.io/drain-timeout")]
     pub(super) drain_timeout: Field<String>,
 }
@@ -112,8 +114,9 @@ impl Metadata {
         let mut reader = Reader::new(subject(kind, &key));
         Ok(Identified {
             uid: reader.read("metadata.uid", metadata.uid).filter(|uid| !uid.is_empty()),
-            created: read_time(&mut reader, "metadata.creationTimestamp", metadata.creation_timestamp)
-                .map(Timestamp::as_second),
+            created: reader
+                .read("metadata.creationTimestamp", metadata.creation_timestamp)
+                .map(|Time(time)| time.as_second()),
             is_deleted: reader.read("metadata.deletionTimestamp", metadata.deletion_timestamp).is_some(),
             labels: reader.read("metadata.labels", metadata.labels).unwrap_or_default(),
             annotations: reader.read("metadata.annotations", metadata.annotations).unwrap_or_default(),
@@ -157,18 +160,6 @@ fn valid_name(field: &Field<Arc<str>>, default: Option<&str>) -> Result<Arc<str>
 /// A label that counts even when its value is empty or null.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     IgnoredAny::deserialize(deserializer).map(|_| true)
-}
-
-pub(super) fn read_time(reader: &mut Reader, path: &str, field: Field<String>) -> Option<Timestamp> {
-    let text = reader.read(path, field)?;
-    match text.parse() {
-        Ok(time) => Some(time),
-        Err(error) => {
-            let error: jiff::Error = error;
-            reader.complain(path, format_args!("{text:?} is not a time ({error}); ignored"));
-            None
-        }
-    }
 }
 
 // === impl NotAName ===

@@ -1,9 +1,13 @@
 //! Nodes.
 
+mod protobuf;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{Kind, Node};
+use prost::{DecodeError, Message as _};
 use serde::Deserialize;
 
 use super::address::{parse_host_ip, parse_range};
@@ -62,6 +66,10 @@ impl Raw for RawNode {
 
     fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
+    }
+
+    fn from_protobuf(message: Bytes) -> Result<Self, DecodeError> {
+        protobuf::Node::decode(message).map(Self::from)
     }
 
     fn decode(self, default_namespace: Option<&str>) -> Decoded {

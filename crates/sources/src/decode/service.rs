@@ -1,12 +1,15 @@
 //! Services.
 
 mod addresses;
+mod protobuf;
 mod raw;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use model::{Kind, Protocol, SchedulingHints, Service, ServiceKind, ServicePort, TrafficPolicy};
+use prost::{DecodeError, Message as _};
 
 pub(crate) use raw::RawService;
 
@@ -28,6 +31,10 @@ impl Raw for RawService {
 
     fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
+    }
+
+    fn from_protobuf(message: Bytes) -> Result<Self, DecodeError> {
+        protobuf::Service::decode(message).map(Self::from)
     }
 
     fn decode(self, default_namespace: Option<&str>) -> Decoded {

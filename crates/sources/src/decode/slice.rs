@@ -1,17 +1,22 @@
 //! EndpointSlices (discovery.k8s.io/v1).
 
+mod protobuf;
+
 use std::net::IpAddr;
 use std::num::NonZeroI64;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort, Topology};
+use prost::{DecodeError, Message as _};
 use serde::Deserialize;
 
 use super::address::parse_host_ip;
 use super::field::{Field, objects};
-use super::metadata::{Identified, Metadata, read_time};
+use super::metadata::{Identified, Metadata};
 use super::reader::Reader;
 use super::service::read_protocol;
+use super::time::Time;
 use super::{Decoded, Object, Outcome, Raw};
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -73,6 +78,10 @@ impl Raw for RawSlice {
         self.metadata.as_ref()
     }
 
+    fn from_protobuf(message: Bytes) -> Result<Self, DecodeError> {
+        protobuf::EndpointSlice::decode(message).map(Self::from)
+    }
+
     fn decode(self, default_namespace: Option<&str>) -> Decoded {
         let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace) {
             Ok(identified) => identified,
@@ -105,9 +114,10 @@ impl Raw for RawSlice {
     }
 }
 
-fn read_trigger_time(reader: &mut Reader, field: Field<String>) -> Option<NonZeroI64> {
+fn read_trigger_time(reader: &mut Reader, field: Field<Time>) -> Option<NonZeroI64> {
     let path = "metadata.annotations[endpoints.kubernetes.io/last-change-trigger-time]";
-    NonZeroI64::new(read_time(reader, path, field)?.as_millisecond())
+    let Time(time) = reader.read(path, field)?;
+    NonZeroI64::new(time.as_millisecond())
 }
 
 fn without_service(mut reader: Reader, key: ObjectKey, reason: &str) -> Decoded {

@@ -1,10 +1,11 @@
 //! Objects and what they are decoded to.
 
+use bytes::Bytes;
 use expect_test::{Expect, expect};
 use model::Change;
 use serde_json::Value;
 
-use super::{Decoded, Field, Outcome, Raw, RawNode, RawService, RawSlice, decode};
+use super::{Decoded, Field, Outcome, Raw, RawNode, RawService, RawSlice, decode, protobuf};
 use crate::show::show;
 
 mod addresses;
@@ -15,11 +16,18 @@ mod parsing;
 mod services;
 mod slices;
 
-/// Decodes the documents of `yaml` and prints what comes out.
+/// Decodes the documents of `yaml` and prints what comes out. What can be said in protobuf has to give the same then.
 fn check(yaml: &str, expected: Expect) {
     let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).unwrap();
-    expected
-        .assert_eq(&documents.into_iter().map(|document| print(decode_value(document))).collect::<String>());
+    let shown = |document: Value| {
+        let protobuf = lab::protobuf::object(&document);
+        let shown = print(decode_value(document.clone()));
+        if let Ok(object) = protobuf {
+            assert_eq!(print(decode_protobuf(object)), shown, "in protobuf: {document}");
+        }
+        shown
+    };
+    expected.assert_eq(&documents.into_iter().map(shown).collect::<String>());
 }
 
 pub(crate) fn decode_value(value: Value) -> Decoded {
@@ -30,6 +38,18 @@ pub(crate) fn decode_value(value: Value) -> Decoded {
         Some("Service") => read::<RawService>(value),
         Some("EndpointSlice") => read::<RawSlice>(value),
         _ => read::<RawNode>(value),
+    }
+}
+
+fn decode_protobuf(object: Vec<u8>) -> Decoded {
+    fn read<R: Raw>(message: Bytes) -> Decoded {
+        decode(protobuf::object::<R>(message), Some("default"))
+    }
+    let (kind, message) = protobuf::open(object.into()).unwrap();
+    match kind.as_str() {
+        "Service" => read::<RawService>(message),
+        "EndpointSlice" => read::<RawSlice>(message),
+        _ => read::<RawNode>(message),
     }
 }
 

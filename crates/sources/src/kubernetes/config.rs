@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::Timing;
 use super::requests::Observer;
+use super::{Encoding, Timing};
 
 /// How to reach the API server, and for which node.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Config {
     pub all_nodes: bool,
     /// How long things may take.
     pub timing: Timing,
+    /// The form in which objects are asked for.
+    pub encoding: Encoding,
     /// Who hears of the requests.
     pub observer: Option<Observer>,
 }
@@ -34,6 +36,7 @@ impl Config {
             node_name: node_name.into(),
             all_nodes: false,
             timing: Timing::default(),
+            encoding: Encoding::default(),
             observer: None,
         }
     }

@@ -1,6 +1,7 @@
 //! What can go wrong in the conversation with an API server, sorted by what it asks for.
 
 use std::error::Error;
+use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
@@ -65,6 +66,11 @@ impl Failure {
             GONE => Failure::Expired,
             _ => Failure::Aborted(status),
         }
+    }
+
+    /// An answer that cannot be read.
+    pub(super) fn garbage(error: impl Display) -> Self {
+        Failure::Garbage(error.to_string())
     }
 
     /// A connection that broke while a watch was under way.

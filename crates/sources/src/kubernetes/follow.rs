@@ -5,24 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
-use kube::core::WatchEvent;
-use kube::core::watch::Bookmark;
 use model::Change;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::Timing;
 use super::contact::Contact;
-use super::events::Events;
+use super::events::{Event, Events};
 use super::failure::Failure;
 use super::page::{Next, Page};
 use super::query::Query;
 use super::session::Session;
 use crate::decode::{self, Field, Raw};
 use crate::told::Told;
-
-/// The annotation of the bookmark that ends the initial part of a streaming list.
-const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// A watch that has lived this long ended for a good reason and is renewed without a pause.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
@@ -123,22 +118,20 @@ impl<R: Raw + Sync> Follower<R> {
     async fn list(&mut self) -> Result<(), Failure> {
         self.told.begin_listing();
         let mut token = None;
-        let mut text = Vec::new();
         loop {
             let request = self.query.list(self.paged, token.clone())?;
-            match self.session.read(request, &mut text).await {
+            let (encoding, body) = match self.session.read(request).await {
                 Err(Failure::Expired) if token.is_some() => {
                     self.paged = false;
                     return Err(Failure::Expired);
                 }
                 answer => answer?,
+            };
+            let page = Page::parse(encoding, &body, self.query.list_kind)?;
+            for item in page.items {
+                self.tell(item.read()).await?;
             }
-            let (items, next) = Page::parse(&text, self.query.list_kind)?;
-            for item in items {
-                let read = decode::parse(item.get().as_bytes());
-                self.tell(read.unwrap_or_else(|error| Field::Malformed(error.to_string()))).await?;
-            }
-            match next {
+            match page.next {
                 Next::Page { token: next } => token = Some(next),
                 Next::Watch { version } => {
                     self.paged = true;
@@ -157,18 +150,15 @@ impl<R: Raw + Sync> Follower<R> {
         loop {
             let event = timeout_at(limit.min(end), events.next::<R>()).await;
             match event.map_err(|_elapsed| Failure::EndlessList)?? {
-                WatchEvent::Added(object) => {
+                Event::Added(object) => {
                     self.tell(object).await?;
                     limit = Instant::now() + self.timing.initial;
                 }
-                WatchEvent::Modified(object) => self.tell(object).await?,
-                WatchEvent::Deleted(object) => self.remove(object).await?,
-                WatchEvent::Bookmark(Bookmark { metadata, .. }) => {
-                    if metadata.annotations.contains_key(INITIAL_EVENTS_END) {
-                        return self.end_listing(metadata.resource_version).await;
-                    }
-                }
-                WatchEvent::Error(status) => return Err(Failure::from_event(status)),
+                Event::Modified(object) => self.tell(object).await?,
+                Event::Deleted(object) => self.remove(object).await?,
+                Event::Bookmark { version, ends_initial: true } => return self.end_listing(version).await,
+                Event::Bookmark { .. } => {}
+                Event::Error(status) => return Err(Failure::from_event(status)),
             }
         }
     }
@@ -192,18 +182,18 @@ impl<R: Raw + Sync> Follower<R> {
             let event = timeout(silence, events.next::<R>()).await;
             let event = event.map_err(|_elapsed| Failure::Silent(silence))??;
             let version = match event {
-                WatchEvent::Added(object) | WatchEvent::Modified(object) => {
+                Event::Added(object) | Event::Modified(object) => {
                     let version = version(&object);
                     self.tell(object).await?;
                     version
                 }
-                WatchEvent::Deleted(object) => {
+                Event::Deleted(object) => {
                     let version = version(&object);
                     self.remove(object).await?;
                     version
                 }
-                WatchEvent::Bookmark(bookmark) => Some(bookmark.metadata.resource_version),
-                WatchEvent::Error(status) => return Err(Failure::from_event(status)),
+                Event::Bookmark { version, .. } => Some(version),
+                Event::Error(status) => return Err(Failure::from_event(status)),
             };
             self.advance(version)?;
             self.pauses = pauses(&self.timing);

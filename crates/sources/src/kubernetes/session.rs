@@ -2,13 +2,15 @@
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::io::{AsyncBufRead, AsyncReadExt as _};
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use futures::io::AsyncBufRead;
 use http::HeaderValue;
-use http::header::AUTHORIZATION;
+use http::header::{ACCEPT, AUTHORIZATION};
+use http_body_util::BodyExt as _;
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -19,7 +21,7 @@ use tower::{BoxError, ServiceBuilder};
 
 use super::failure::Failure;
 use super::requests::Observed;
-use super::{Config, Error};
+use super::{Config, Encoding, Error, status};
 
 /// A client with the configuration that it was made from, so that it can be made anew.
 #[derive(Clone)]
@@ -28,6 +30,12 @@ pub(super) struct Session {
     url: String,
     client: Client,
     token: Option<Token>,
+}
+
+/// An answer whose body is still on its way.
+pub(super) struct Answer<B> {
+    pub(super) encoding: Encoding,
+    pub(super) body: B,
 }
 
 /// A bearer token in a file, which somebody renews.
@@ -82,30 +90,29 @@ impl Session {
         self.limited(self.client.request_text(request)).await
     }
 
-    /// Sends a request and reads all of the answer into `text`, whose room it uses.
+    /// Asks for objects and reads all of the answer.
     pub(super) async fn read(
         &mut self,
         request: http::Request<Vec<u8>>,
-        text: &mut Vec<u8>,
-    ) -> Result<(), Failure> {
-        text.clear();
-        let request = self.authorize(request);
+    ) -> Result<(Encoding, Bytes), Failure> {
+        let request = self.ask(request);
         let client = &self.client;
         self.limited(async move {
-            let mut answer = pin!(client.request_stream(request).await?);
-            let read = answer.read_to_end(text).await;
-            read.map(drop).map_err(|error| kube::Error::Service(Box::new(error)))
+            let Answer { encoding, body } = open(client, request).await?;
+            Ok((encoding, body.collect().await?.to_bytes()))
         })
         .await
     }
 
-    /// Sends a request and waits for the answer to begin.
+    /// Asks for objects and waits for the answer to begin.
     pub(super) async fn stream(
         &mut self,
         request: http::Request<Vec<u8>>,
-    ) -> Result<impl AsyncBufRead + Send + use<>, Failure> {
-        let request = self.authorize(request);
-        self.limited(self.client.request_stream(request)).await
+    ) -> Result<Answer<impl AsyncBufRead + Send + use<>>, Failure> {
+        let request = self.ask(request);
+        let Answer { encoding, body } = self.limited(open(&self.client, request)).await?;
+        let body = body.into_data_stream().map_err(std::io::Error::other).into_async_read();
+        Ok(Answer { encoding, body })
     }
 
     async fn limited<T>(&self, answer: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
@@ -116,12 +123,30 @@ impl Session {
         }
     }
 
+    /// Says in which form objects are wanted.
+    fn ask(&mut self, mut request: http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
+        request.headers_mut().insert(ACCEPT, self.config.encoding.accepted());
+        self.authorize(request)
+    }
+
     fn authorize(&mut self, mut request: http::Request<Vec<u8>>) -> http::Request<Vec<u8>> {
         if let Some(token) = &mut self.token {
             request.headers_mut().insert(AUTHORIZATION, token.renewed());
         }
         request
     }
+}
+
+/// Sends a request and waits for the answer to begin. kube's own `request_stream` does not tell its form.
+async fn open(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<Answer<Body>> {
+    let answer = client.send(request.map(Body::from)).await?;
+    let (code, encoding) = (answer.status(), Encoding::of(answer.headers()));
+    let body = answer.into_body();
+    if code.is_client_error() || code.is_server_error() {
+        let body = body.collect().await?.to_bytes();
+        return Err(kube::Error::Api(Box::new(status::of_answer(encoding, code.as_u16(), body))));
+    }
+    Ok(Answer { encoding, body })
 }
 
 /// Where the server is, by the rules of client-go: a URL alone is enough, and wins over the kubeconfig's.

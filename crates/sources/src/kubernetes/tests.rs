@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lab::apiserver::{ApiServer, Resource};
+use lab::apiserver::{ApiServer, Fault, Resource};
 use model::{Change, Kind};
 use serde_json::{Value, json};
 
@@ -15,6 +15,7 @@ mod configuration;
 mod faults;
 mod following;
 mod malformed;
+mod recorded;
 
 /// Longer than anything here takes; it only ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -143,6 +144,13 @@ fn server() -> ApiServer {
     server.apply(slice("a-1", "a", &["10.1.0.1"])).unwrap();
     server.apply(node("n1")).unwrap();
     server.apply(node("n2")).unwrap();
+    server
+}
+
+/// The same server, which has JSON only.
+fn json_server() -> ApiServer {
+    let server = server();
+    server.fault(Fault::JsonOnly);
     server
 }
 

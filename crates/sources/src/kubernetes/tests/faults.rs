@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::sync::Once;
 
-use lab::apiserver::Fault;
+use lab::protobuf::{self, Message};
 use serde_json::json;
 
 use super::*;
@@ -171,12 +171,39 @@ async fn garbage_instead_of_events() {
         r#"{"kind": "Status", "code": 500, "message": "not an event"}"#,
     ];
     for line in garbage {
+        let mut scene = Scene::start(json_server()).await;
+        scene.expect(&START).await;
+        scene.until(|server| server.watches() == 3).await;
+        scene.server.fault(Fault::Mute);
+        change(&scene.server);
+        scene.server.say(format!("{line}\n"));
+        scene.expect(&CHANGED).await;
+    }
+}
+
+/// The same in protobuf.
+#[tokio::test]
+async fn garbage_instead_of_frames() {
+    let nothing = Message::default().in_envelope("v1", "Service");
+    let status = json!({"kind": "Status", "apiVersion": "v1", "code": 500, "message": "etcd is sad"});
+    let garbage = [
+        b"garbage".to_vec(),
+        b"\x00\x00\x00\x00".to_vec(),
+        b"\x00\x00\x00\x02\xff\xff".to_vec(),
+        protobuf::event("ADDED", b""),
+        protobuf::event("ADDED", b"no envelope"),
+        protobuf::event("ADDED", b"k8s\x00\xff"),
+        protobuf::event("STRANGE", &nothing),
+        protobuf::event("DELETED", &nothing),
+        protobuf::event("ERROR", &protobuf::object(&status).unwrap()),
+    ];
+    for bytes in garbage {
         let mut scene = Scene::start(server()).await;
         scene.expect(&START).await;
         scene.until(|server| server.watches() == 3).await;
         scene.server.fault(Fault::Mute);
         change(&scene.server);
-        scene.server.say(line);
+        scene.server.say(bytes);
         scene.expect(&CHANGED).await;
     }
 }
@@ -331,7 +358,7 @@ impl Write for Log {
 #[tokio::test]
 async fn one_bad_object_costs_only_itself() {
     for streaming in [true, false] {
-        let server = server();
+        let server = json_server();
         if !streaming {
             server.fault(Fault::NoStreamingLists);
         }

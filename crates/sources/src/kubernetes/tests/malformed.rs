@@ -1,6 +1,5 @@
 //! Objects that no API server would let in, sent all the same.
 
-use lab::apiserver::{Fault, Resource};
 use serde_json::json;
 
 use super::*;
@@ -41,14 +40,14 @@ async fn malformed_objects_are_named_and_cost_no_other() {
             assert!(scene.problems.iter().any(named), "{} of {}", mutation.pointer, mutation.object);
         }
     };
-    let streaming = server();
+    let streaming = json_server();
     apply(&streaming);
     check(Scene::start(streaming).await).await;
-    let plain = server();
+    let plain = json_server();
     plain.fault(Fault::NoStreamingLists);
     apply(&plain);
     check(Scene::start(plain).await).await;
-    let watched = Scene::start(server()).await;
+    let watched = Scene::start(json_server()).await;
     apply(&watched.server);
     check(watched).await;
 }
@@ -56,7 +55,7 @@ async fn malformed_objects_are_named_and_cost_no_other() {
 /// A new version that is broken does not replace the good one, neither in a watch nor in a new list.
 #[tokio::test]
 async fn a_broken_version_keeps_the_last_good_one() {
-    let mut scene = Scene::start(server()).await;
+    let mut scene = Scene::start(json_server()).await;
     scene.expect(&START).await;
     let mut broken = service("a", "10.0.0.9");
     broken["spec"] = json!("broken");
