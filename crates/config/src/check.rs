@@ -73,6 +73,8 @@ impl Checker {
             api_server: ApiServer {
                 kubeconfig: text(&one.client_connection.kubeconfig).map(Into::into),
                 master,
+                content_types: text(&one.client_connection.accept_content_types)
+                    .unwrap_or_else(|| one.client_connection.content_type.clone()),
             },
             bind_address: self.parse("bindAddress", &one.bind_address),
             healthz_address: self.optional("healthzBindAddress", &one.healthz_bind_address),

@@ -59,13 +59,16 @@ pub struct Configuration {
     pub own: Own,
 }
 
-/// Where the API server is. Without both it is that of the pod.
+/// Where the API server is, and in which form it is asked. Without kubeconfig and URL it is that of the pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiServer {
     /// `clientConnection.kubeconfig`
     pub kubeconfig: Option<PathBuf>,
     /// `--master`
     pub master: Option<String>,
+    /// The content types of answers, in order: `clientConnection.acceptContentTypes`, else
+    /// `clientConnection.contentType`.
+    pub content_types: String,
 }
 
 /// How traffic of this node's pods is recognised.

@@ -11,6 +11,7 @@ use dataplane::Settings;
 use dataplane::sysctl::{self, Choices};
 use model::{Family, PerFamily};
 use plan::{LocalDetector, LocalPolicy, Options, Scheduler};
+use sources::kubernetes::Encoding;
 
 use crate::daemon::Periods;
 
@@ -76,6 +77,7 @@ pub(crate) fn api_server(configuration: &Configuration, node_name: &str) -> sour
         kubeconfig: server.kubeconfig.clone(),
         master: server.master.clone(),
         all_nodes: configuration.own.guard_node_addresses,
+        encoding: Encoding::named(&server.content_types),
         ..sources::kubernetes::Config::in_cluster(node_name)
     }
 }

@@ -75,6 +75,18 @@ const CLUSTER: &[Setting] = &[
          credentials",
     ),
     both(
+        "kube-api-content-type",
+        "clientConnection.contentType",
+        Kind::Text("TYPE"),
+        "The form in which the API server is asked for objects: application/vnd.kubernetes.protobuf, or JSON with \
+         anything else",
+    ),
+    field(
+        "clientConnection.acceptContentTypes",
+        Kind::Text("TYPES"),
+        "The same, as a list of which the first counts that is protobuf or application/json; instead of contentType",
+    ),
+    both(
         "hostname-override",
         "hostnameOverride",
         Kind::Text("NAME"),
@@ -300,4 +312,8 @@ const fn both(flag: &'static str, field: &'static str, kind: Kind, meaning: &'st
 
 const fn flag(flag: &'static str, kind: Kind, meaning: &'static str) -> Setting {
     Setting::new(Some(flag), None, kind, meaning)
+}
+
+const fn field(field: &'static str, kind: Kind, meaning: &'static str) -> Setting {
+    Setting::new(None, Some(field), kind, meaning)
 }

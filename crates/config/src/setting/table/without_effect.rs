@@ -1,6 +1,6 @@
 //! What is accepted because kube-proxy has it, and does nothing here.
 
-use super::{both, flag};
+use super::{both, field, flag};
 use crate::setting::{Kind, Setting};
 
 const OTHER_MODES: &str = "it is for another proxy mode";
@@ -22,19 +22,6 @@ pub(super) const WITHOUT_EFFECT: &[Setting] = &[
         .without_effect(NO_LIMIT),
     both("kube-api-burst", "clientConnection.burst", Kind::Integer, "Requests at once to the API server")
         .without_effect(NO_LIMIT),
-    both(
-        "kube-api-content-type",
-        "clientConnection.contentType",
-        Kind::Text("TYPE"),
-        "The content type of requests to the API server",
-    )
-    .without_effect("the API server is asked for JSON"),
-    field(
-        "clientConnection.acceptContentTypes",
-        Kind::Text("TYPES"),
-        "The content types of answers of the API server",
-    )
-    .without_effect("the API server is asked for JSON"),
     both(
         "config-sync-period",
         "configSyncPeriod",
@@ -166,10 +153,6 @@ pub(super) const REMOVED: &[Setting] = &[
     removed("skip-headers", Kind::Bool),
     removed("skip-log-headers", Kind::Bool),
 ];
-
-const fn field(field: &'static str, kind: Kind, meaning: &'static str) -> Setting {
-    Setting::new(None, Some(field), kind, meaning)
-}
 
 const fn removed(flag: &'static str, kind: Kind) -> Setting {
     Setting::new(Some(flag), None, kind, "").without_effect(OLD)
