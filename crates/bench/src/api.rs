@@ -7,10 +7,13 @@ use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
+
+use crate::server::PROTOBUF;
 
 /// The annotation of the bookmark that ends the initial part of a streaming list.
 const END: &[u8] = b"k8s.io/initial-events-end";
@@ -68,6 +71,7 @@ async fn request(server: SocketAddr, method: Method, path: &str) -> Result<Respo
     let stream = connect.await?.with_context(|| format!("cannot connect to the API server at {server}"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::builder().method(method).uri(path).header("Host", server.to_string());
+    let request = Request::builder().method(method).uri(path).header(HOST, server.to_string());
+    let request = request.header(ACCEPT, PROTOBUF);
     Ok(sender.send_request(request.body(Empty::<Bytes>::new())?).await?)
 }

@@ -14,6 +14,7 @@ use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -22,10 +23,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
-use crate::objects::{Objects, Pods};
+use crate::objects::{Form, Object, Objects, Pods};
 
 /// How much of a streaming list is sent at once.
 const CHUNK: usize = 64 * 1024;
+
+/// Kubernetes' name for objects in protobuf.
+pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -40,8 +44,8 @@ struct Shared {
 struct State {
     objects: Objects,
     version: u64,
-    /// Events of EndpointSlices since the last reset, with their versions. Nothing else changes.
-    events: Vec<(u64, Bytes)>,
+    /// EndpointSlices that changed since the last reset, with their versions. Nothing else changes.
+    events: Vec<(u64, Object)>,
 }
 
 /// What a client asks for.
@@ -90,17 +94,21 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         // Which makes the client ask for a streaming list.
         return Ok(text(StatusCode::BAD_REQUEST, "only watches here"));
     }
+    let form = form(request.headers());
     let (sender, body) = Channel::new(4);
     let everything = parameters.get("sendInitialEvents").is_some_and(|value| value == "true");
     let since = parameters.get("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
-    tokio::spawn(async move { follow(&shared, kind, (!everything).then_some(since), sender).await });
-    Ok(Response::new(body.boxed()))
+    tokio::spawn(async move { follow(&shared, kind, form, (!everything).then_some(since), sender).await });
+    let mut response = Response::new(body.boxed());
+    response.headers_mut().insert(CONTENT_TYPE, content_type(form));
+    Ok(response)
 }
 
 /// One watch, until the client is gone.
 async fn follow(
     shared: &Shared,
     kind: Kind,
+    form: Form,
     since: Option<u64>,
     mut sender: Sender<Bytes, Infallible>,
 ) -> Option<()> {
@@ -112,12 +120,12 @@ async fn follow(
                 let state = shared.state();
                 (state.objects.clone(), state.version)
             };
-            tell_everything(kind, &objects, version, &mut sender).await?;
+            tell_everything(kind, form, &objects, version, &mut sender).await?;
             version
         }
     };
     loop {
-        let news: Vec<(u64, Bytes)> = match kind {
+        let news: Vec<(u64, Object)> = match kind {
             Kind::EndpointSlices => {
                 let state = shared.state();
                 let known = state.events.partition_point(|(at, _)| *at <= version);
@@ -125,8 +133,8 @@ async fn follow(
             }
             Kind::Services | Kind::Nodes => Vec::new(),
         };
-        for (at, event) in news {
-            sender.send_data(event).await.ok()?;
+        for (at, object) in news {
+            sender.send_data(form.event("MODIFIED", object, at).into()).await.ok()?;
             version = at;
         }
         changed.changed().await.ok()?;
@@ -135,33 +143,38 @@ async fn follow(
 
 async fn tell_everything(
     kind: Kind,
+    form: Form,
     objects: &Objects,
     version: u64,
     sender: &mut Sender<Bytes, Infallible>,
 ) -> Option<()> {
-    let all: Box<dyn Iterator<Item = String> + Send> = match kind {
+    let all: Box<dyn Iterator<Item = Object> + Send> = match kind {
         Kind::Services => Box::new(objects.services()),
         Kind::EndpointSlices => Box::new(objects.slices()),
         Kind::Nodes => Box::new(std::iter::empty()),
     };
-    let mut chunk = String::new();
+    let mut chunk = Vec::new();
     for object in all {
-        chunk.push_str(&event("ADDED", &object));
+        chunk.extend(form.event("ADDED", object, 1));
         if chunk.len() >= CHUNK {
             sender.send_data(Bytes::from(std::mem::take(&mut chunk))).await.ok()?;
         }
     }
-    let end = format!(
-        r#"{{"kind":"{}","apiVersion":"{}","metadata":{{"resourceVersion":"{version}","annotations":{{"k8s.io/initial-events-end":"true"}}}}}}"#,
-        kind.name(),
-        kind.api_version()
-    );
-    chunk.push_str(&event("BOOKMARK", &end));
+    chunk.extend(form.bookmark(kind.api_version(), kind.name(), version));
     sender.send_data(Bytes::from(chunk)).await.ok()
 }
 
-fn event(what: &str, object: &str) -> String {
-    format!("{{\"type\":\"{what}\",\"object\":{object}}}\n")
+/// The form that a client likes best.
+fn form(headers: &HeaderMap) -> Form {
+    let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    if accepted.starts_with(PROTOBUF) { Form::Protobuf } else { Form::Json }
+}
+
+fn content_type(form: Form) -> HeaderValue {
+    HeaderValue::from_static(match form {
+        Form::Json => "application/json",
+        Form::Protobuf => PROTOBUF,
+    })
 }
 
 fn text(status: StatusCode, text: &'static str) -> Response<Body> {
@@ -234,13 +247,11 @@ impl Shared {
             let state = &mut *self.state();
             state.version += 1;
             let version = state.version;
-            let before = state.objects.slices_of(service, version);
+            let before = state.objects.slices_of(service);
             state.objects.exceptions.insert(service, pods);
-            let after = state.objects.slices_of(service, version);
+            let after = state.objects.slices_of(service);
             let moved = after.iter().enumerate().filter(|(index, slice)| before.get(*index) != Some(slice));
-            for (_, slice) in moved {
-                state.events.push((version, Bytes::from(event("MODIFIED", slice))));
-            }
+            state.events.extend(moved.map(|(_, slice)| (version, *slice)));
         }
         self.changed.send_replace(());
     }
