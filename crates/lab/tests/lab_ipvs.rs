@@ -15,7 +15,7 @@ fn every_scheduler_is_there() {
     if !require(Need::Ipvs) {
         return;
     }
-    let namespace = Namespace::create("lab-schedulers").unwrap();
+    let namespace = Namespace::create(format!("lab-schedulers-{}", std::process::id())).unwrap();
     for (port, scheduler) in (1..).zip(SCHEDULERS) {
         let address = format!("10.96.0.1:{port}");
         namespace.output("ipvsadm", &["-A", "-t", &address, "-s", scheduler]).unwrap();

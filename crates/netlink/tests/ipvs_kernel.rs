@@ -6,8 +6,7 @@ mod namespace;
 
 use std::{
     net::{IpAddr, Ipv4Addr, TcpListener, TcpStream},
-    thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lab::{Need, require};
@@ -16,7 +15,7 @@ use netlink::{
     Errno, Outcome, Refused,
     ipvs::{
         FLAG_HASHED, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAG_SCHEDULER_1, FLAG_SCHEDULER_2, Forwarding, Ipvs,
-        RealServer, RealServerStatus, Request, Stats, Timeouts, VirtualServerConfig, VirtualServerId,
+        RealServer, Request, Stats, Timeouts, VirtualServerConfig, VirtualServerId,
     },
 };
 
@@ -381,21 +380,22 @@ fn traffic_is_counted() {
         assert_eq!(ipvs.apply(&requests), Ok(vec![Ok(()), Ok(())]));
         let client = TcpStream::connect(("10.96.0.1", 80)).unwrap();
         let (accepted, _) = listener.accept().unwrap();
-        let counted = |status: &RealServerStatus| status.stats.connections > 0;
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let status = loop {
-            // The kernel sums its counters up every two seconds.
+        let mut found = None;
+        // The kernel sums its counters up every two seconds, at another moment for each element, and maybe between two
+        // packets.
+        lab::wait::until(Duration::from_secs(60), || {
             let status = ipvs.real_servers(&service).unwrap().pop().expect("a real server");
-            if counted(&status) || Instant::now() > deadline {
-                break status;
-            }
-            thread::sleep(Duration::from_millis(100));
-        };
+            let listed = ipvs.virtual_servers().unwrap();
+            let served: Vec<u64> = listed.iter().map(|server| server.stats.connections).collect();
+            let is_counted = served == [1] && status.stats.packets_in >= 2;
+            found = Some((status, served));
+            is_counted
+        });
+        let (status, served) = found.expect("it was looked at");
         assert_eq!((status.active_connections, status.stats.connections), (1, 1));
         assert!(status.stats.packets_in >= 2 && status.stats.bytes_in >= 80, "{:?}", status.stats);
         assert!(status.stats.packets_out >= 1 && status.stats.bytes_out >= 40, "{:?}", status.stats);
-        let listed = ipvs.virtual_servers().unwrap();
-        assert_eq!(listed.iter().map(|server| server.stats.connections).collect::<Vec<_>>(), [1]);
+        assert_eq!(served, [1]);
         drop((client, accepted));
     });
 }
