@@ -27,6 +27,8 @@ pub(crate) use node::RawNode;
 pub(crate) use service::RawService;
 pub(crate) use slice::RawSlice;
 
+use crate::pool::Pool;
+
 /// A kind of object as it is read from JSON, YAML or protobuf.
 pub(crate) trait Raw: Shape + Clone + std::fmt::Debug + Send + 'static {
     /// What the API calls it.
@@ -44,8 +46,8 @@ pub(crate) trait Raw: Shape + Clone + std::fmt::Debug + Send + 'static {
     fn from_protobuf(message: Bytes) -> Result<Self, prost::DecodeError>;
 
     /// The conversion to the model. `default_namespace` stands in for an absent `metadata.namespace`;
-    /// without it an object without a namespace is unusable.
-    fn decode(self, default_namespace: Option<&str>) -> Decoded;
+    /// without it an object without a namespace is unusable. What objects have in common is kept in `pool`.
+    fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded;
 }
 
 /// What one object turned out to be.
@@ -74,9 +76,9 @@ pub(crate) enum Object {
 }
 
 /// Decodes an object of type `R`, whatever its shape.
-pub(crate) fn decode<R: Raw>(raw: Field<R>, default_namespace: Option<&str>) -> Decoded {
+pub(crate) fn decode<R: Raw>(raw: Field<R>, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
     match raw {
-        Field::Present(raw) => raw.decode(default_namespace),
+        Field::Present(raw) => raw.decode(default_namespace, pool),
         Field::Absent => Decoded::shapeless(R::KIND, "it is empty"),
         Field::Malformed(reason) => Decoded::shapeless(R::KIND, &reason),
     }

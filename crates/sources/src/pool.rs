@@ -5,9 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
-use model::{EndpointSlice, Service, Topology};
-
-use crate::decode::Object;
+use model::Topology;
 
 /// Fewer values are not worth a look at who still uses them.
 const LEAST_SWEPT: usize = 1024;
@@ -30,36 +28,14 @@ struct Kept<T: ?Sized> {
 // === impl Pool ===
 
 impl Pool {
-    /// Lets an object share what others have too, and gives back what it does not need of its memory.
-    pub(crate) fn compact(&mut self, object: &mut Object) {
-        match object {
-            Object::Service(service) => self.compact_service(service),
-            Object::Slice(slice) => self.compact_slice(slice),
-            Object::Node(_) => {}
-        }
+    /// The one text that equals `text`.
+    pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
+        self.texts.share(text)
     }
 
-    fn compact_service(&mut self, service: &mut Service) {
-        self.texts.share(&mut service.key.namespace);
-        for port in &mut service.ports {
-            self.texts.share(&mut port.name);
-        }
-        service.ports.shrink_to_fit();
-        service.external_ips.shrink_to_fit();
-        service.load_balancer_ips.shrink_to_fit();
-        service.source_ranges.shrink_to_fit();
-    }
-
-    fn compact_slice(&mut self, slice: &mut EndpointSlice) {
-        self.texts.share(&mut slice.key.namespace);
-        for port in &mut slice.ports {
-            self.texts.share(&mut port.name);
-        }
-        for endpoint in &mut slice.endpoints {
-            self.topologies.share(&mut endpoint.topology);
-        }
-        slice.ports.shrink_to_fit();
-        slice.endpoints.shrink_to_fit();
+    /// The one topology that equals `topology`.
+    pub(crate) fn topology(&mut self, topology: Topology) -> Arc<Topology> {
+        self.topologies.share(topology)
     }
 }
 
@@ -75,17 +51,18 @@ impl<T: ?Sized + Eq + Hash> Kept<T>
 where
     Arc<T>: Borrow<T>,
 {
-    /// Puts the kept value in the place of an equal one.
-    fn share(&mut self, value: &mut Arc<T>) {
-        if let Some(known) = self.values.get::<T>(value) {
-            *value = Arc::clone(known);
-            return;
+    /// The kept value that equals `value`, which may become it.
+    fn share(&mut self, value: impl Borrow<T> + Into<Arc<T>>) -> Arc<T> {
+        if let Some(known) = self.values.get::<T>(value.borrow()) {
+            return Arc::clone(known);
         }
         if self.values.len() >= self.limit {
             self.values.retain(|known| Arc::strong_count(known) > 1);
             self.limit = LEAST_SWEPT.max(2 * self.values.len());
         }
-        self.values.insert(Arc::clone(value));
+        let value = value.into();
+        self.values.insert(Arc::clone(&value));
+        value
     }
 }
 
@@ -96,20 +73,16 @@ mod tests {
     #[test]
     fn equal_values_become_one() {
         let mut kept = Kept::<str>::default();
-        let [mut first, mut second, mut other] = ["a", "a", "b"].map(Arc::from);
-        for value in [&mut first, &mut second, &mut other] {
-            kept.share(value);
-        }
+        let [first, second, other] = ["a", "a", "b"].map(|text| kept.share(text));
         assert!(Arc::ptr_eq(&first, &second) && !Arc::ptr_eq(&first, &other));
     }
 
     #[test]
     fn what_nobody_uses_is_dropped() {
         let mut kept = Kept::<str>::default();
-        let mut used: Arc<str> = "used".into();
-        kept.share(&mut used);
+        let _used = kept.share("used");
         for number in 0..10 * LEAST_SWEPT {
-            kept.share(&mut number.to_string().into());
+            kept.share(number.to_string().as_str());
         }
         assert!(kept.values.len() <= LEAST_SWEPT + 1);
         assert!(kept.values.contains("used"));

@@ -1,13 +1,13 @@
 //! What a source has told already, so that it can tell what is new and what is gone.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::num::NonZeroU64;
 
+use foldhash::quality::FixedState;
 use hashbrown::HashMap;
 use model::{Change, Kind, ObjectKey, Problem};
 
 use crate::decode::{self, Decoded, Object, Outcome};
-use crate::pool::Pool;
 
 /// What was told of one kind. It holds fingerprints, not objects.
 #[derive(Debug)]
@@ -15,7 +15,6 @@ pub(crate) struct Told {
     kind: Kind,
     entries: HashMap<ObjectKey, Entry>,
     listing: u64,
-    pool: Pool,
 }
 
 #[derive(Debug, Default)]
@@ -32,7 +31,7 @@ struct Entry {
 
 impl Told {
     pub(crate) fn new(kind: Kind) -> Self {
-        Told { kind, entries: HashMap::new(), listing: 0, pool: Pool::default() }
+        Told { kind, entries: HashMap::new(), listing: 0 }
     }
 
     /// The kind that this is about.
@@ -49,10 +48,7 @@ impl Told {
     pub(crate) fn tell(&mut self, decoded: Decoded) -> Vec<Change> {
         let Decoded { outcome, problems } = decoded;
         let (key, object) = match outcome {
-            Outcome::Object(mut object) => {
-                self.pool.compact(&mut object);
-                (object.key(), Some(object))
-            }
+            Outcome::Object(object) => (object.key(), Some(object)),
             Outcome::NotSelected(key) => (key, None),
             Outcome::Unusable(Some((_, key))) => {
                 let mut changes = Vec::new();
@@ -115,7 +111,5 @@ impl Entry {
 
 /// A hash of the whole content. Zero stands for another number, so that having none takes no room.
 fn fingerprint(content: &impl Hash) -> NonZeroU64 {
-    let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    NonZeroU64::new(hasher.finish()).unwrap_or(NonZeroU64::MAX)
+    NonZeroU64::new(FixedState::default().hash_one(content)).unwrap_or(NonZeroU64::MAX)
 }

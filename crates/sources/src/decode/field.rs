@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::sync::Arc;
 
+use bytestring::ByteString;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqAccessDeserializer, SeqDeserializer};
 use serde::de::{
     DeserializeOwned, Error as _, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess, Unexpected, Visitor,
@@ -164,7 +164,7 @@ fn unfit<T: Shape>(attempt: Result<T, serde_json::Error>, found: Unexpected<'_>)
 macro_rules! scalars {
     ($($name:ty),+) => { $(impl Shape for $name { const FORM: Form = Form::Scalar; })+ };
 }
-scalars!(String, Arc<str>, bool, u16, u32);
+scalars!(ByteString, bool, u16, u32);
 
 impl<T: Shape> Shape for Vec<Field<T>> {
     const FORM: Form = Form::List;

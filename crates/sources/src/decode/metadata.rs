@@ -5,6 +5,7 @@ pub(super) mod protobuf;
 use std::fmt;
 use std::sync::Arc;
 
+use bytestring::ByteString;
 use model::{Kind, ObjectKey};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
@@ -13,6 +14,7 @@ use super::Decoded;
 use super::field::{Field, objects};
 use super::reader::Reader;
 use super::time::Time;
+use crate::pool::Pool;
 
 /// A longer name is no name: Kubernetes' limit for the names of objects.
 const LONGEST_NAME: usize = 253;
@@ -20,10 +22,10 @@ const LONGEST_NAME: usize = 253;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Metadata {
-    name: Field<Arc<str>>,
-    namespace: Field<Arc<str>>,
-    pub(crate) resource_version: Field<String>,
-    uid: Field<Arc<str>>,
+    name: Field<ByteString>,
+    namespace: Field<ByteString>,
+    pub(crate) resource_version: Field<ByteString>,
+    uid: Field<ByteString>,
     creation_timestamp: Field<Time>,
     deletion_timestamp: Field<Time>,
     labels: Field<Labels>,
@@ -41,9 +43,9 @@ pub(super) struct Labels {
     #[serde(rename = "service.kubernetes.io/headless", deserialize_with = "present")]
     pub(super) is_headless: bool,
     #[serde(rename = "kubernetes.io/service-name")]
-    pub(super) service_name: Field<Arc<str>>,
+    pub(super) service_name: Field<ByteString>,
     #[serde(rename = "topology.kubernetes.io/zone")]
-    pub(super) zone: Field<Arc<str>>,
+    pub(super) zone: Field<ByteString>,
 }
 
 /// The annotations that this proxy reads.
@@ -51,18 +53,18 @@ pub(super) struct Labels {
 #[serde(default)]
 pub(super) struct Annotations {
     #[serde(rename = "kube-ipvs.io/scheduler")]
-    pub(super) scheduler: Field<Arc<str>>,
+    pub(super) scheduler: Field<ByteString>,
     #[serde(rename = "kube-ipvs.io/scheduler-flags")]
-    pub(super) scheduler_flags: Field<Arc<str>>,
+    pub(super) scheduler_flags: Field<ByteString>,
     #[serde(rename = "kube-ipvs.io/weights")]
-    pub(super) weights: Field<Arc<str>>,
+    pub(super) weights: Field<ByteString>,
     #[serde(rename = "kube-ipvs.io/weight")]
-    pub(super) weight: Field<Arc<str>>,
+    pub(super) weight: Field<ByteString>,
     /// When the first of the changes happened that the slice tells of, as the EndpointSlice controller writes it.
     #[serde(rename = "endpoints.kubernetes.io/last-change-trigger-time")]
     pub(super) trigger_time: Field<Time>,
     #[serde(rename = "kube-ipvs.io/drain-timeout")]
-    pub(super) drain_timeout: Field<String>,
+    pub(super) drain_timeout: Field<ByteString>,
 }
 
 objects!(Metadata, Labels, Annotations);
@@ -87,8 +89,8 @@ struct NotAName<'a>(&'a str);
 impl Metadata {
     /// The object's key, if it has a good one.
     pub(super) fn key(&self, kind: Kind) -> Option<ObjectKey> {
-        let name = valid_name(&self.name, None).ok()?;
-        let namespace = valid_namespace(&self.namespace, kind, None).ok()?;
+        let name = valid_name(&self.name, None).ok()?.into();
+        let namespace = valid_namespace(&self.namespace, kind, None).ok()?.into();
         Some(ObjectKey { namespace, name })
     }
 
@@ -97,6 +99,7 @@ impl Metadata {
         metadata: Field<Metadata>,
         kind: Kind,
         default_namespace: Option<&str>,
+        pool: &mut Pool,
     ) -> Result<Identified, Box<Decoded>> {
         let unnamed = || Reader::new(format!("{kind} (name unknown)"));
         let metadata = match metadata {
@@ -110,10 +113,13 @@ impl Metadata {
             let reader = Reader::new(format!("{kind} (namespace unknown)/{name}"));
             Box::new(reader.give_up(None, "metadata.namespace", reason))
         })?;
-        let key = ObjectKey { namespace, name };
+        let key = ObjectKey { namespace: pool.text(namespace), name: name.into() };
         let mut reader = Reader::new(subject(kind, &key));
         Ok(Identified {
-            uid: reader.read("metadata.uid", metadata.uid).filter(|uid| !uid.is_empty()),
+            uid: reader
+                .read("metadata.uid", metadata.uid)
+                .filter(|uid| !uid.is_empty())
+                .map(|uid| Arc::from(&*uid)),
             created: reader
                 .read("metadata.creationTimestamp", metadata.creation_timestamp)
                 .map(|Time(time)| time.as_second()),
@@ -134,26 +140,30 @@ pub(super) fn subject(kind: Kind, key: &ObjectKey) -> String {
     }
 }
 
-fn valid_namespace(field: &Field<Arc<str>>, kind: Kind, default: Option<&str>) -> Result<Arc<str>, String> {
+fn valid_namespace<'a>(
+    field: &'a Field<ByteString>,
+    kind: Kind,
+    default: Option<&'a str>,
+) -> Result<&'a str, String> {
     match kind {
-        Kind::Node => Ok("".into()),
+        Kind::Node => Ok(""),
         Kind::Service | Kind::EndpointSlice => valid_name(field, default),
     }
 }
 
 /// Names go into kernel tables' listings, file formats and metrics, so they have to look like the names that
 /// Kubernetes allows.
-fn valid_name(field: &Field<Arc<str>>, default: Option<&str>) -> Result<Arc<str>, String> {
+fn valid_name<'a>(field: &'a Field<ByteString>, default: Option<&'a str>) -> Result<&'a str, String> {
     let name = match (field, default) {
-        (Field::Present(name), _) if !name.is_empty() => Arc::clone(name),
-        (Field::Present(_) | Field::Absent, Some(default)) => default.into(),
+        (Field::Present(name), _) if !name.is_empty() => name,
+        (Field::Present(_) | Field::Absent, Some(default)) => default,
         (Field::Present(_) | Field::Absent, None) => return Err("missing".to_owned()),
         (Field::Malformed(reason), _) => return Err(reason.clone()),
     };
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | ':');
     match name.len() <= LONGEST_NAME && name.chars().all(allowed) {
         true => Ok(name),
-        false => Err(NotAName(&name).to_string()),
+        false => Err(NotAName(name).to_string()),
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use model::{Kind, Node};
 use prost::{DecodeError, Message as _};
 use serde::Deserialize;
@@ -15,6 +16,7 @@ use super::field::{Field, objects};
 use super::metadata::{Identified, Metadata};
 use super::reader::Reader;
 use super::{Decoded, Object, Outcome, Raw};
+use crate::pool::Pool;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -29,15 +31,15 @@ pub(crate) struct RawNode {
 struct Spec {
     taints: Field<Vec<Field<Taint>>>,
     #[serde(rename = "podCIDR")]
-    pod_cidr: Field<String>,
+    pod_cidr: Field<ByteString>,
     #[serde(rename = "podCIDRs")]
-    pod_cidrs: Field<Vec<Field<String>>>,
+    pod_cidrs: Field<Vec<Field<ByteString>>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Taint {
-    key: Field<String>,
+    key: Field<ByteString>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -50,8 +52,8 @@ struct Status {
 #[serde(default)]
 struct Address {
     #[serde(rename = "type")]
-    kind: Field<String>,
-    address: Field<String>,
+    kind: Field<ByteString>,
+    address: Field<ByteString>,
 }
 
 objects!(RawNode, Spec, Taint, Status, Address);
@@ -72,8 +74,8 @@ impl Raw for RawNode {
         protobuf::Node::decode(message).map(Self::from)
     }
 
-    fn decode(self, default_namespace: Option<&str>) -> Decoded {
-        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace) {
+    fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
+        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace, pool) {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,
         };
@@ -82,7 +84,8 @@ impl Raw for RawNode {
         node.leaving = is_deleted;
         node.zone = reader
             .read("metadata.labels[topology.kubernetes.io/zone]", labels.zone)
-            .filter(|zone: &Arc<str>| !zone.is_empty());
+            .filter(|zone| !zone.is_empty())
+            .map(|zone| Arc::from(&*zone));
         if let Some(mut spec) = reader.read("spec", self.spec) {
             let taints = std::mem::take(&mut spec.taints);
             node.leaving |= has_taint(&mut reader, taints, TO_BE_DELETED);
@@ -103,7 +106,7 @@ fn has_taint(reader: &mut Reader, taints: Field<Vec<Field<Taint>>>, wanted: &str
 }
 
 fn read_pod_cidrs(reader: &mut Reader, spec: Spec, node: &mut Node) {
-    let mut texts: Vec<(String, String)> = reader
+    let mut texts: Vec<(String, ByteString)> = reader
         .read_list("spec.podCIDRs", spec.pod_cidrs)
         .into_iter()
         .map(|(index, text)| (format!("spec.podCIDRs[{index}]"), text))

@@ -10,6 +10,7 @@ use std::any::type_name;
 use std::fmt::Display;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use prost::{DecodeError, Message};
 
 use super::Raw;
@@ -59,16 +60,16 @@ pub(crate) fn object<R: Raw>(message: Bytes) -> Field<R> {
     }
 }
 
-/// A text that is there, be it empty.
-pub(super) fn present<T: for<'a> From<&'a str>>(text: Bytes) -> Field<T> {
-    match str::from_utf8(&text) {
-        Ok(text) => Field::Present(T::from(text)),
+/// A text that is there, be it empty. It stays part of what was received.
+pub(super) fn present(text: Bytes) -> Field<ByteString> {
+    match ByteString::try_from(text) {
+        Ok(text) => Field::Present(text),
         Err(error) => Field::Malformed(error.to_string()),
     }
 }
 
 /// A text whose absence looks like an empty one.
-pub(super) fn text<T: for<'a> From<&'a str>>(text: Bytes) -> Field<T> {
+pub(super) fn text(text: Bytes) -> Field<ByteString> {
     if text.is_empty() { Field::Absent } else { present(text) }
 }
 
@@ -108,7 +109,7 @@ pub(super) fn list<A, T>(elements: Vec<A>, read: impl FnMut(A) -> Field<T>) -> F
 
 /// What parses a text, or says why it cannot.
 pub(super) fn parsed<T: std::str::FromStr<Err: Display>>(bytes: Bytes) -> Field<T> {
-    match present::<String>(bytes) {
+    match present(bytes) {
         Field::Present(text) => match text.parse() {
             Ok(value) => Field::Present(value),
             Err(reason) => Field::Malformed(reason.to_string()),

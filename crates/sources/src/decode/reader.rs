@@ -44,17 +44,28 @@ impl Reader {
         path: impl Display,
         field: Field<Vec<Field<T>>>,
     ) -> Vec<(usize, T)> {
+        self.read_each(path, field, |_, index, value| Some((index, value)))
+    }
+
+    /// What `read` makes of the usable elements of a list.
+    pub(super) fn read_each<T, U>(
+        &mut self,
+        path: impl Display,
+        field: Field<Vec<Field<T>>>,
+        mut read: impl FnMut(&mut Self, usize, T) -> Option<U>,
+    ) -> Vec<U> {
         let elements = self.read(&path, field).unwrap_or_default();
         let mut usable = Vec::with_capacity(elements.len());
         for (index, element) in elements.into_iter().enumerate() {
             match element {
-                Field::Present(value) => usable.push((index, value)),
+                Field::Present(value) => usable.extend(read(self, index, value)),
                 Field::Absent => self.complain(format_args!("{path}[{index}]"), "null; ignored"),
                 Field::Malformed(reason) => {
                     self.complain(format_args!("{path}[{index}]"), format_args!("{reason}; ignored"));
                 }
             }
         }
+        usable.shrink_to_fit();
         usable
     }
 

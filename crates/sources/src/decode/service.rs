@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use model::{Kind, Protocol, SchedulingHints, Service, ServiceKind, ServicePort, TrafficPolicy};
 use prost::{DecodeError, Message as _};
 
@@ -19,6 +20,7 @@ use super::field::Field;
 use super::metadata::{Annotations, Identified, Metadata};
 use super::reader::Reader;
 use super::{Decoded, Object, Outcome, Raw};
+use crate::pool::Pool;
 use model::duration;
 
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` where it is absent: three hours, as the API server fills in.
@@ -37,8 +39,8 @@ impl Raw for RawService {
         protobuf::Service::decode(message).map(Self::from)
     }
 
-    fn decode(self, default_namespace: Option<&str>) -> Decoded {
-        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace) {
+    fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
+        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace, pool) {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,
         };
@@ -66,7 +68,9 @@ impl Raw for RawService {
             created,
             kind,
             cluster_ips: cluster_ips(&mut reader, &mut spec),
-            ports: read_ports(&mut reader, std::mem::take(&mut spec.ports)),
+            ports: reader.read_each("spec.ports", std::mem::take(&mut spec.ports), |reader, index, port| {
+                read_port(reader, pool, index, port)
+            }),
             external_ips: external_ips(&mut reader, std::mem::take(&mut spec.external_ips)),
             load_balancer_ips: load_balancer_ips(&mut reader, self.status),
             source_ranges: source_ranges(&mut reader, std::mem::take(&mut spec.load_balancer_source_ranges)),
@@ -86,7 +90,7 @@ impl Raw for RawService {
     }
 }
 
-fn read_kind(reader: &mut Reader, field: Field<String>) -> ServiceKind {
+fn read_kind(reader: &mut Reader, field: Field<ByteString>) -> ServiceKind {
     match reader.read("spec.type", field).as_deref() {
         None | Some("" | "ClusterIP") => ServiceKind::ClusterIp,
         Some("NodePort") => ServiceKind::NodePort,
@@ -99,7 +103,7 @@ fn read_kind(reader: &mut Reader, field: Field<String>) -> ServiceKind {
     }
 }
 
-fn read_policy(reader: &mut Reader, path: &str, field: Field<String>) -> TrafficPolicy {
+fn read_policy(reader: &mut Reader, path: &str, field: Field<ByteString>) -> TrafficPolicy {
     match reader.read(path, field).as_deref() {
         None | Some("" | "Cluster") => TrafficPolicy::Cluster,
         Some("Local") => TrafficPolicy::Local,
@@ -110,12 +114,7 @@ fn read_policy(reader: &mut Reader, path: &str, field: Field<String>) -> Traffic
     }
 }
 
-fn read_ports(reader: &mut Reader, field: Field<Vec<Field<RawPort>>>) -> Vec<ServicePort> {
-    let ports = reader.read_list("spec.ports", field);
-    ports.into_iter().filter_map(|(index, raw)| read_port(reader, index, raw)).collect()
-}
-
-fn read_port(reader: &mut Reader, index: usize, raw: RawPort) -> Option<ServicePort> {
+fn read_port(reader: &mut Reader, pool: &mut Pool, index: usize, raw: RawPort) -> Option<ServicePort> {
     let path = format!("spec.ports[{index}]");
     // A malformed name or protocol must not make this port pass for another one.
     if matches!(raw.name, Field::Malformed(_)) {
@@ -131,7 +130,7 @@ fn read_port(reader: &mut Reader, index: usize, raw: RawPort) -> Option<ServiceP
         port => reader.read(format_args!("{path}.port"), port)?,
     };
     Some(ServicePort {
-        name: raw.name.as_ref().cloned().unwrap_or_else(|| Arc::from("")),
+        name: pool.text(raw.name.as_ref().map_or("", |name| name)),
         protocol,
         port,
         node_port: reader.read(format_args!("{path}.nodePort"), raw.node_port).filter(|port| *port != 0),
@@ -139,12 +138,12 @@ fn read_port(reader: &mut Reader, index: usize, raw: RawPort) -> Option<ServiceP
 }
 
 /// `protocol`; absent means TCP. An unknown one costs the port, hence `None`.
-pub(super) fn read_protocol(reader: &mut Reader, path: &str, field: Field<String>) -> Option<Protocol> {
+pub(super) fn read_protocol(reader: &mut Reader, path: &str, field: Field<ByteString>) -> Option<Protocol> {
     let text = match field {
         Field::Absent => return Some(Protocol::Tcp),
         field => reader.read(format_args!("{path}.protocol"), field)?,
     };
-    match text.as_str() {
+    match &*text {
         "" | "TCP" => Some(Protocol::Tcp),
         "UDP" => Some(Protocol::Udp),
         "SCTP" => Some(Protocol::Sctp),
@@ -196,7 +195,7 @@ fn read_health_check_port(
     port
 }
 
-fn read_drain_timeout(reader: &mut Reader, field: Field<String>) -> Option<Duration> {
+fn read_drain_timeout(reader: &mut Reader, field: Field<ByteString>) -> Option<Duration> {
     let path = "metadata.annotations[kube-ipvs.io/drain-timeout]";
     let text = reader.read(path, field)?;
     match duration::parse(&text) {
@@ -209,9 +208,13 @@ fn read_drain_timeout(reader: &mut Reader, field: Field<String>) -> Option<Durat
 }
 
 fn read_scheduling(reader: &mut Reader, annotations: Annotations) -> SchedulingHints {
+    let mut read = |name: &str, field: Field<ByteString>| {
+        let text = reader.read(format_args!("metadata.annotations[kube-ipvs.io/{name}]"), field)?;
+        Some(Arc::from(&*text))
+    };
     SchedulingHints {
-        scheduler: reader.read("metadata.annotations[kube-ipvs.io/scheduler]", annotations.scheduler),
-        flags: reader.read("metadata.annotations[kube-ipvs.io/scheduler-flags]", annotations.scheduler_flags),
-        weights: reader.read("metadata.annotations[kube-ipvs.io/weights]", annotations.weights),
+        scheduler: read("scheduler", annotations.scheduler),
+        flags: read("scheduler-flags", annotations.scheduler_flags),
+        weights: read("weights", annotations.weights),
     }
 }

@@ -2,11 +2,13 @@
 
 mod protobuf;
 
+use std::fmt::Arguments;
 use std::net::IpAddr;
 use std::num::NonZeroI64;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use model::{Endpoint, EndpointSlice, Family, Kind, ObjectKey, SlicePort, Topology};
 use prost::{DecodeError, Message as _};
 use serde::Deserialize;
@@ -18,12 +20,13 @@ use super::reader::Reader;
 use super::service::read_protocol;
 use super::time::Time;
 use super::{Decoded, Object, Outcome, Raw};
+use crate::pool::Pool;
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct RawSlice {
     metadata: Field<Metadata>,
-    address_type: Field<String>,
+    address_type: Field<ByteString>,
     ports: Field<Vec<Field<RawPort>>>,
     endpoints: Field<Vec<Field<RawEndpoint>>>,
 }
@@ -31,18 +34,18 @@ pub(crate) struct RawSlice {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct RawPort {
-    name: Field<Arc<str>>,
-    protocol: Field<String>,
+    name: Field<ByteString>,
+    protocol: Field<ByteString>,
     port: Field<u16>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct RawEndpoint {
-    addresses: Field<Vec<Field<String>>>,
+    addresses: Field<Vec<Field<ByteString>>>,
     conditions: Field<Conditions>,
-    node_name: Field<Arc<str>>,
-    zone: Field<Arc<str>>,
+    node_name: Field<ByteString>,
+    zone: Field<ByteString>,
     hints: Field<Hints>,
 }
 
@@ -64,7 +67,7 @@ struct Hints {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Hint {
-    name: Field<Arc<str>>,
+    name: Field<ByteString>,
 }
 
 objects!(RawSlice, RawPort, RawEndpoint, Conditions, Hints, Hint);
@@ -82,8 +85,8 @@ impl Raw for RawSlice {
         protobuf::EndpointSlice::decode(message).map(Self::from)
     }
 
-    fn decode(self, default_namespace: Option<&str>) -> Decoded {
-        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace) {
+    fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
+        let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace, pool) {
             Ok(identified) => identified,
             Err(decoded) => return *decoded,
         };
@@ -102,12 +105,17 @@ impl Raw for RawSlice {
             Err(reason) => return reader.give_up(Some((Self::KIND, key)), "addressType", reason),
         };
         let slice = EndpointSlice {
-            ports: read_ports(&mut reader, self.ports),
-            endpoints: read_endpoints(&mut reader, self.endpoints, family),
+            ports: reader
+                .read_each("ports", self.ports, |reader, index, port| read_port(reader, pool, index, port)),
+            endpoints: reader.read_each("endpoints", self.endpoints, |reader, index, endpoint| {
+                read_endpoint(reader, pool, index, endpoint, family)
+            }),
             triggered: read_trigger_time(&mut reader, annotations.trigger_time),
-            weight: reader.read("metadata.annotations[kube-ipvs.io/weight]", annotations.weight),
+            weight: reader
+                .read("metadata.annotations[kube-ipvs.io/weight]", annotations.weight)
+                .map(|weight| Arc::from(&*weight)),
             key,
-            service,
+            service: Arc::from(&*service),
             family,
         };
         reader.finish(Outcome::Object(Box::new(Object::Slice(slice))))
@@ -127,11 +135,11 @@ fn without_service(mut reader: Reader, key: ObjectKey, reason: &str) -> Decoded 
 }
 
 /// The family of the addresses; none for host names, which no proxy resolves.
-fn read_address_type(field: Field<String>) -> Result<Option<Family>, String> {
+fn read_address_type(field: Field<ByteString>) -> Result<Option<Family>, String> {
     match field {
         Field::Absent => Err("missing".to_owned()),
         Field::Malformed(reason) => Err(reason),
-        Field::Present(text) => match text.as_str() {
+        Field::Present(text) => match &*text {
             "IPv4" => Ok(Some(Family::V4)),
             "IPv6" => Ok(Some(Family::V6)),
             "FQDN" => Ok(None),
@@ -140,13 +148,8 @@ fn read_address_type(field: Field<String>) -> Result<Option<Family>, String> {
     }
 }
 
-fn read_ports(reader: &mut Reader, field: Field<Vec<Field<RawPort>>>) -> Vec<SlicePort> {
-    let ports = reader.read_list("ports", field);
-    ports.into_iter().filter_map(|(index, raw)| read_port(reader, index, raw)).collect()
-}
-
 /// An absent name is not the empty name: the API server writes `name: ""` for an unnamed port.
-fn read_port(reader: &mut Reader, index: usize, raw: RawPort) -> Option<SlicePort> {
+fn read_port(reader: &mut Reader, pool: &mut Pool, index: usize, raw: RawPort) -> Option<SlicePort> {
     let path = format!("ports[{index}]");
     let name = match raw.name {
         Field::Absent => {
@@ -162,24 +165,30 @@ fn read_port(reader: &mut Reader, index: usize, raw: RawPort) -> Option<SlicePor
             reader.complain(format_args!("{path}.port"), "missing or 0; the port is ignored");
             None
         }
-        port => reader.read(format_args!("{path}.port"), port).map(|port| SlicePort { name, protocol, port }),
+        port => {
+            let port = reader.read(format_args!("{path}.port"), port)?;
+            Some(SlicePort { name: pool.text(&name), protocol, port })
+        }
     }
 }
 
-fn read_endpoints(
+fn read_endpoint(
     reader: &mut Reader,
-    field: Field<Vec<Field<RawEndpoint>>>,
+    pool: &mut Pool,
+    index: usize,
+    raw: RawEndpoint,
     family: Family,
-) -> Vec<Endpoint> {
-    let endpoints = reader.read_list("endpoints", field);
-    endpoints.into_iter().filter_map(|(index, raw)| read_endpoint(reader, index, raw, family)).collect()
-}
-
-fn read_endpoint(reader: &mut Reader, index: usize, raw: RawEndpoint, family: Family) -> Option<Endpoint> {
+) -> Option<Endpoint> {
     let path = format_args!("endpoints[{index}]");
     let address = read_address(reader, path, raw.addresses, family)?;
     let conditions = reader.read(format_args!("{path}.conditions"), raw.conditions).unwrap_or_default();
     let hints = reader.read(format_args!("{path}.hints"), raw.hints).unwrap_or_default();
+    let topology = Topology {
+        node: read_text(reader, pool, format_args!("{path}.nodeName"), raw.node_name),
+        zone: read_text(reader, pool, format_args!("{path}.zone"), raw.zone),
+        zone_hints: read_hints(reader, pool, format_args!("{path}.hints.forZones"), hints.for_zones),
+        node_hints: read_hints(reader, pool, format_args!("{path}.hints.forNodes"), hints.for_nodes),
+    };
     let mut condition = |name: &str, field, default| {
         reader.read(format_args!("{path}.conditions.{name}"), field).unwrap_or(default)
     };
@@ -188,20 +197,15 @@ fn read_endpoint(reader: &mut Reader, index: usize, raw: RawEndpoint, family: Fa
         ready: condition("ready", conditions.ready, true),
         serving: condition("serving", conditions.serving, true),
         terminating: condition("terminating", conditions.terminating, false),
-        topology: Arc::new(Topology {
-            node: read_text(reader, format_args!("{path}.nodeName"), raw.node_name),
-            zone: read_text(reader, format_args!("{path}.zone"), raw.zone),
-            zone_hints: read_hints(reader, format_args!("{path}.hints.forZones"), hints.for_zones),
-            node_hints: read_hints(reader, format_args!("{path}.hints.forNodes"), hints.for_nodes),
-        }),
+        topology: pool.topology(topology),
     })
 }
 
 /// The first address; the API gives the others no meaning.
 fn read_address(
     reader: &mut Reader,
-    path: std::fmt::Arguments<'_>,
-    field: Field<Vec<Field<String>>>,
+    path: Arguments<'_>,
+    field: Field<Vec<Field<ByteString>>>,
     family: Family,
 ) -> Option<IpAddr> {
     let addresses = reader.read(format_args!("{path}.addresses"), field)?;
@@ -227,18 +231,23 @@ fn read_address(
     }
 }
 
-fn read_text(reader: &mut Reader, path: std::fmt::Arguments<'_>, field: Field<Arc<str>>) -> Option<Arc<str>> {
-    reader.read(path, field).filter(|text| !text.is_empty())
+fn read_text(
+    reader: &mut Reader,
+    pool: &mut Pool,
+    path: Arguments<'_>,
+    field: Field<ByteString>,
+) -> Option<Arc<str>> {
+    let text = reader.read(path, field).filter(|text| !text.is_empty())?;
+    Some(pool.text(&text))
 }
 
 fn read_hints(
     reader: &mut Reader,
-    path: std::fmt::Arguments<'_>,
+    pool: &mut Pool,
+    path: Arguments<'_>,
     field: Field<Vec<Field<Hint>>>,
 ) -> Vec<Arc<str>> {
-    let hints = reader.read_list(path, field);
-    hints
-        .into_iter()
-        .filter_map(|(index, hint)| read_text(reader, format_args!("{path}[{index}].name"), hint.name))
-        .collect()
+    reader.read_each(path, field, |reader, index, hint| {
+        read_text(reader, pool, format_args!("{path}[{index}].name"), hint.name)
+    })
 }

@@ -6,6 +6,7 @@ use model::Change;
 use serde_json::Value;
 
 use super::{Decoded, Field, Outcome, Raw, RawNode, RawService, RawSlice, decode, protobuf};
+use crate::pool::Pool;
 use crate::show::show;
 
 mod addresses;
@@ -32,7 +33,7 @@ fn check(yaml: &str, expected: Expect) {
 
 pub(crate) fn decode_value(value: Value) -> Decoded {
     fn read<R: Raw>(value: Value) -> Decoded {
-        decode(Field::<R>::from_value(value), Some("default"))
+        decode(Field::<R>::from_value(value), Some("default"), &mut Pool::default())
     }
     match value.get("kind").and_then(Value::as_str) {
         Some("Service") => read::<RawService>(value),
@@ -43,7 +44,7 @@ pub(crate) fn decode_value(value: Value) -> Decoded {
 
 fn decode_protobuf(object: Vec<u8>) -> Decoded {
     fn read<R: Raw>(message: Bytes) -> Decoded {
-        decode(protobuf::object::<R>(message), Some("default"))
+        decode(protobuf::object::<R>(message), Some("default"), &mut Pool::default())
     }
     let (kind, message) = protobuf::open(object.into()).unwrap();
     match kind.as_str() {

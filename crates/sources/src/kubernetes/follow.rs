@@ -17,6 +17,7 @@ use super::page::{Next, Page};
 use super::query::Query;
 use super::session::Session;
 use crate::decode::{self, Field, Raw};
+use crate::pool::Pool;
 use crate::told::Told;
 
 /// A watch that has lived this long ended for a good reason and is renewed without a pause.
@@ -33,6 +34,7 @@ pub(super) struct Follower<R> {
     changes: Sender<Change>,
     contact: Arc<Contact>,
     told: Told,
+    pool: Pool,
     position: Position,
     /// Whether the server is believed to have streaming lists.
     streaming: bool,
@@ -70,6 +72,7 @@ impl<R: Raw + Sync> Follower<R> {
             changes,
             contact,
             told: Told::new(R::KIND),
+            pool: Pool::default(),
             position: Position::Unknown,
             streaming: true,
             paged: true,
@@ -251,7 +254,7 @@ impl<R: Raw + Sync> Follower<R> {
     }
 
     async fn tell(&mut self, object: Field<R>) -> Result<(), Failure> {
-        let changes = self.told.tell(decode::decode(object, None));
+        let changes = self.told.tell(decode::decode(object, None, &mut self.pool));
         self.send(changes).await
     }
 
@@ -282,5 +285,5 @@ fn pauses(timing: &Timing) -> ExponentialBackoff {
 }
 
 fn version<R: Raw>(object: &Field<R>) -> Option<String> {
-    object.as_ref()?.metadata()?.resource_version.as_ref().cloned()
+    object.as_ref()?.metadata()?.resource_version.as_ref().map(ToString::to_string)
 }

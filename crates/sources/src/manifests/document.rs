@@ -4,18 +4,25 @@ use model::{Kind, Problem};
 use serde_json::Value;
 
 use crate::decode::{self, Decoded, Field, Outcome, Raw, RawNode, RawService, RawSlice};
+use crate::pool::Pool;
 
 /// Where objects without a namespace are.
 const DEFAULT_NAMESPACE: &str = "default";
 
 /// Decodes everything in `value`; each result comes with the place where it stands.
-pub(super) fn decode(value: Value, place: &str) -> Vec<(String, Decoded)> {
+pub(super) fn decode(value: Value, place: &str, pool: &mut Pool) -> Vec<(String, Decoded)> {
     let mut found = Vec::new();
-    collect(value, place.to_owned(), None, &mut found);
+    collect(value, place.to_owned(), None, pool, &mut found);
     found
 }
 
-fn collect(value: Value, place: String, inherited: Option<&Type>, found: &mut Vec<(String, Decoded)>) {
+fn collect(
+    value: Value,
+    place: String,
+    inherited: Option<&Type>,
+    pool: &mut Pool,
+    found: &mut Vec<(String, Decoded)>,
+) {
     let mut fields = match value {
         Value::Object(fields) => fields,
         // An empty document, as between two separators.
@@ -31,13 +38,13 @@ fn collect(value: Value, place: String, inherited: Option<&Type>, found: &mut Ve
     };
     match of.meaning() {
         Meaning::Kind(kind) => {
-            let decoded = decode_kind(kind, Value::Object(fields));
+            let decoded = decode_kind(kind, Value::Object(fields), pool);
             found.push((place, decoded));
         }
         Meaning::List(items_of) => match fields.remove("items") {
             Some(Value::Array(items)) => {
                 for (index, item) in items.into_iter().enumerate() {
-                    collect(item, format!("{place}, items[{index}]"), items_of.as_ref(), found);
+                    collect(item, format!("{place}, items[{index}]"), items_of.as_ref(), pool, found);
                 }
             }
             None | Some(Value::Null) => (),
@@ -50,14 +57,14 @@ fn collect(value: Value, place: String, inherited: Option<&Type>, found: &mut Ve
     }
 }
 
-fn decode_kind(kind: Kind, value: Value) -> Decoded {
-    fn read<R: Raw>(value: Value) -> Decoded {
-        decode::decode(Field::<R>::from_value(value), Some(DEFAULT_NAMESPACE))
+fn decode_kind(kind: Kind, value: Value, pool: &mut Pool) -> Decoded {
+    fn read<R: Raw>(value: Value, pool: &mut Pool) -> Decoded {
+        decode::decode(Field::<R>::from_value(value), Some(DEFAULT_NAMESPACE), pool)
     }
     match kind {
-        Kind::Service => read::<RawService>(value),
-        Kind::EndpointSlice => read::<RawSlice>(value),
-        Kind::Node => read::<RawNode>(value),
+        Kind::Service => read::<RawService>(value, pool),
+        Kind::EndpointSlice => read::<RawSlice>(value, pool),
+        Kind::Node => read::<RawNode>(value, pool),
     }
 }
 

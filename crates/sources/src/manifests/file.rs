@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::document;
 use crate::decode::{Object, Outcome};
+use crate::pool::Pool;
 
 /// A larger file is not read.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -37,7 +38,7 @@ pub(super) enum Unreadable {
 
 /// Reads a file. Objects that are unusable now are taken over from `before`, which is what the same file held
 /// when it was read last.
-pub(super) fn read(path: &Path, before: &Contents) -> Result<Contents, Unreadable> {
+pub(super) fn read(path: &Path, before: &Contents, pool: &mut Pool) -> Result<Contents, Unreadable> {
     let text = read_text(path)?;
     let documents = match path.extension().is_some_and(|ending| ending == "json") {
         true => parse_json(&text)?,
@@ -45,7 +46,7 @@ pub(super) fn read(path: &Path, before: &Contents) -> Result<Contents, Unreadabl
     };
     let mut contents = Contents::default();
     for (index, value) in documents.into_iter().enumerate() {
-        for (place, decoded) in document::decode(value, &format!("document {}", index + 1)) {
+        for (place, decoded) in document::decode(value, &format!("document {}", index + 1), pool) {
             contents.problems.extend(decoded.problems);
             contents.add(&place, decoded.outcome, before);
         }

@@ -11,6 +11,7 @@ use model::{Change, Kind, ObjectKey, Problem};
 use super::file::{self, Contents, Unreadable};
 use super::snapshot::{self, Look, Trust};
 use crate::decode::{Decoded, Object, Outcome};
+use crate::pool::Pool;
 use crate::told::Told;
 
 /// An object, wherever it stands.
@@ -26,6 +27,7 @@ pub(super) struct Folder {
     /// The objects that several files hold.
     shared: BTreeSet<Id>,
     told: [Told; Kind::ALL.len()],
+    pool: Pool,
     told_problems: BTreeSet<Problem>,
 }
 
@@ -48,6 +50,7 @@ impl Folder {
             holders: HashMap::new(),
             shared: BTreeSet::new(),
             told: Kind::ALL.map(Told::new),
+            pool: Pool::default(),
             told_problems: BTreeSet::new(),
         }
     }
@@ -103,10 +106,10 @@ impl Folder {
         self.files.insert(name, file);
     }
 
-    fn read(&self, name: &OsStr, look: Look, before: Contents) -> File {
+    fn read(&mut self, name: &OsStr, look: Look, before: Contents) -> File {
         let path = self.path.join(name);
         let read = match &look {
-            Look::File(_) => file::read(&path, &before),
+            Look::File(_) => file::read(&path, &before, &mut self.pool),
             Look::Odd(reason) => Err(Unreadable::Io(io::Error::other(reason.clone()))),
         };
         match read {

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::net::IpAddr;
 
+use bytestring::ByteString;
 use ipnet::IpNet;
 use model::{Family, PerFamily};
 
@@ -40,7 +41,7 @@ pub(super) fn cluster_ips(reader: &mut Reader, spec: &mut Spec) -> PerFamily<Opt
     }
     for (index, name) in families {
         let path = format!("spec.ipFamilies[{index}]");
-        let Some(family) = Family::ALL.into_iter().find(|family| family.to_string() == name) else {
+        let Some(family) = Family::ALL.into_iter().find(|family| name == family.to_string()) else {
             reader.complain(path, format_args!("{name:?} is neither IPv4 nor IPv6; ignored"));
             continue;
         };
@@ -61,7 +62,7 @@ pub(super) fn cluster_ips(reader: &mut Reader, spec: &mut Spec) -> PerFamily<Opt
 }
 
 /// `externalIPs`; blank entries are allowed and mean nothing.
-pub(super) fn external_ips(reader: &mut Reader, field: Field<Vec<Field<String>>>) -> Vec<IpAddr> {
+pub(super) fn external_ips(reader: &mut Reader, field: Field<Vec<Field<ByteString>>>) -> Vec<IpAddr> {
     let texts = reader.read_list("spec.externalIPs", field);
     let filled = texts.into_iter().filter(|(_, text)| !text.trim().is_empty());
     filled
@@ -102,7 +103,7 @@ pub(super) fn load_balancer_ips(reader: &mut Reader, status: Field<Status>) -> V
 
 /// `loadBalancerSourceRanges`. A range that covers a whole family lifts the restriction for that family, so
 /// then none of its ranges remains (Kubernetes 1.35, kubernetes#132722).
-pub(super) fn source_ranges(reader: &mut Reader, field: Field<Vec<Field<String>>>) -> Vec<IpNet> {
+pub(super) fn source_ranges(reader: &mut Reader, field: Field<Vec<Field<ByteString>>>) -> Vec<IpNet> {
     let mut ranges = Vec::new();
     for (index, text) in reader.read_list("spec.loadBalancerSourceRanges", field) {
         match parse_range(text.trim()) {

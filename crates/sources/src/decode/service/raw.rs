@@ -1,7 +1,6 @@
 //! The fields of a Service that are read at all.
 
-use std::sync::Arc;
-
+use bytestring::ByteString;
 use serde::Deserialize;
 
 use crate::decode::field::{Field, objects};
@@ -19,19 +18,19 @@ pub(crate) struct RawService {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Spec {
     #[serde(rename = "type")]
-    pub(super) kind: Field<String>,
+    pub(super) kind: Field<ByteString>,
     #[serde(rename = "clusterIP")]
-    pub(super) cluster_ip: Field<String>,
+    pub(super) cluster_ip: Field<ByteString>,
     #[serde(rename = "clusterIPs")]
-    pub(super) cluster_ips: Field<Vec<Field<String>>>,
-    pub(super) ip_families: Field<Vec<Field<String>>>,
+    pub(super) cluster_ips: Field<Vec<Field<ByteString>>>,
+    pub(super) ip_families: Field<Vec<Field<ByteString>>>,
     pub(super) ports: Field<Vec<Field<RawPort>>>,
     #[serde(rename = "externalIPs")]
-    pub(super) external_ips: Field<Vec<Field<String>>>,
-    pub(super) load_balancer_source_ranges: Field<Vec<Field<String>>>,
-    pub(super) external_traffic_policy: Field<String>,
-    pub(super) internal_traffic_policy: Field<String>,
-    pub(super) session_affinity: Field<String>,
+    pub(super) external_ips: Field<Vec<Field<ByteString>>>,
+    pub(super) load_balancer_source_ranges: Field<Vec<Field<ByteString>>>,
+    pub(super) external_traffic_policy: Field<ByteString>,
+    pub(super) internal_traffic_policy: Field<ByteString>,
+    pub(super) session_affinity: Field<ByteString>,
     pub(super) session_affinity_config: Field<AffinityConfig>,
     pub(super) health_check_node_port: Field<u16>,
 }
@@ -39,8 +38,8 @@ pub(super) struct Spec {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct RawPort {
-    pub(super) name: Field<Arc<str>>,
-    pub(super) protocol: Field<String>,
+    pub(super) name: Field<ByteString>,
+    pub(super) protocol: Field<ByteString>,
     pub(super) port: Field<u16>,
     pub(super) node_port: Field<u16>,
 }
@@ -73,8 +72,8 @@ pub(super) struct LoadBalancer {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct Ingress {
-    pub(super) ip: Field<String>,
-    pub(super) ip_mode: Field<String>,
+    pub(super) ip: Field<ByteString>,
+    pub(super) ip_mode: Field<ByteString>,
 }
 
 objects!(RawService, Spec, RawPort, AffinityConfig, ClientIp, Status, LoadBalancer, Ingress);

@@ -4,6 +4,7 @@ use lab::count::{instructions, measured};
 use serde_json::json;
 
 use crate::decode::{Field, RawSlice, decode, parse};
+use crate::pool::Pool;
 use crate::told::Told;
 use model::Kind;
 
@@ -27,7 +28,7 @@ fn slice(name: usize, endpoints: usize) -> Vec<u8> {
 }
 
 fn tell(told: &mut Told, text: &[u8]) -> usize {
-    told.tell(decode(parse::<Field<RawSlice>>(text).unwrap(), None)).len()
+    told.tell(decode(parse::<Field<RawSlice>>(text).unwrap(), None, &mut Pool::default())).len()
 }
 
 #[test]

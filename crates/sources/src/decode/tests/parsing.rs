@@ -5,7 +5,7 @@ use crate::decode::parse;
 
 fn check(text: &str, expected: Expect) {
     expected.assert_eq(&match parse::<Field<RawSlice>>(text.as_bytes()) {
-        Ok(raw) => print(decode(raw, None)),
+        Ok(raw) => print(decode(raw, None, &mut Pool::default())),
         Err(error) => format!("unreadable: {error}\n"),
     });
 }

@@ -183,9 +183,6 @@ fn ports() {
                 port "" 7/TCP
                 port "" 8/TCP
                 port "" 9/TCP
-            ! Service shop/web: spec.ports[15]: null; ignored
-            ! Service shop/web: spec.ports[16]: invalid type: number, expected an object; ignored
-            ! Service shop/web: spec.ports[17]: invalid type: sequence, expected an object; ignored
             ! Service shop/web: spec.ports[2].port: missing or 0; the port is ignored
             ! Service shop/web: spec.ports[3].port: missing or 0; the port is ignored
             ! Service shop/web: spec.ports[4].port: invalid value: integer `65536`, expected u16; ignored
@@ -197,6 +194,9 @@ fn ports() {
             ! Service shop/web: spec.ports[10].protocol: invalid type: integer `6`, expected a string; ignored
             ! Service shop/web: spec.ports[11].name: invalid type: integer `7`, expected a string; ignored
             ! Service shop/web: spec.ports[13].nodePort: invalid value: integer `99999`, expected u16; ignored
+            ! Service shop/web: spec.ports[15]: null; ignored
+            ! Service shop/web: spec.ports[16]: invalid type: number, expected an object; ignored
+            ! Service shop/web: spec.ports[17]: invalid type: sequence, expected an object; ignored
             ! Service shop/web: spec.ports[18].port: missing or 0; the port is ignored
         "#]],
     );

@@ -105,8 +105,6 @@ fn ports() {
         expect![[r#"
             + EndpointSlice shop/web-1 of web IPv4
                 port "f" 80/TCP
-            ! EndpointSlice shop/web-1: ports[9]: null; ignored
-            ! EndpointSlice shop/web-1: ports[10]: invalid type: number, expected an object; ignored
             ! EndpointSlice shop/web-1: ports[0].name: missing, the port is ignored; an unnamed port is written with name: ""
             ! EndpointSlice shop/web-1: ports[1].name: missing, the port is ignored; an unnamed port is written with name: ""
             ! EndpointSlice shop/web-1: ports[2].port: missing or 0; the port is ignored
@@ -115,6 +113,8 @@ fn ports() {
             ! EndpointSlice shop/web-1: ports[5].port: invalid type: string "80", expected u16; ignored
             ! EndpointSlice shop/web-1: ports[6].protocol: "X" is none of TCP, UDP and SCTP; the port is ignored
             ! EndpointSlice shop/web-1: ports[7].name: invalid type: integer `7`, expected a string; ignored
+            ! EndpointSlice shop/web-1: ports[9]: null; ignored
+            ! EndpointSlice shop/web-1: ports[10]: invalid type: number, expected an object; ignored
         "#]],
     );
     check_slice(
@@ -144,8 +144,6 @@ fn addresses() {
             + EndpointSlice shop/web-1 of web IPv4
                 10.1.0.1 ready serving
                 10.1.0.2 ready serving
-            ! EndpointSlice shop/web-1: endpoints[13]: null; ignored
-            ! EndpointSlice shop/web-1: endpoints[14]: invalid type: number, expected an object; ignored
             ! EndpointSlice shop/web-1: endpoints[0].addresses[0]: missing; the endpoint is ignored
             ! EndpointSlice shop/web-1: endpoints[3].addresses[0]: missing; the endpoint is ignored
             ! EndpointSlice shop/web-1: endpoints[4].addresses[0]: invalid type: integer `7`, expected a string; ignored
@@ -155,6 +153,8 @@ fn addresses() {
             ! EndpointSlice shop/web-1: endpoints[10].addresses[0]: "0.0.0.0" is the unspecified address; the endpoint is ignored
             ! EndpointSlice shop/web-1: endpoints[11].addresses[0]: "239.1.2.3" is a multicast address; the endpoint is ignored
             ! EndpointSlice shop/web-1: endpoints[12].addresses[0]: "" is not an IP address; the endpoint is ignored
+            ! EndpointSlice shop/web-1: endpoints[13]: null; ignored
+            ! EndpointSlice shop/web-1: endpoints[14]: invalid type: number, expected an object; ignored
         "#]],
     );
     check_slice(

@@ -15,6 +15,7 @@ use crate::kubernetes::Encoding;
 use crate::kubernetes::events::{Event, Events};
 use crate::kubernetes::page::{Next, Page};
 use crate::kubernetes::session::Answer;
+use crate::pool::Pool;
 use crate::show::show;
 use crate::told::Told;
 
@@ -62,8 +63,9 @@ async fn check<R: Raw>(recording: Recording, list_kind: &str, expected: Expect) 
 }
 
 fn told<R: Raw>(objects: impl Iterator<Item = Field<R>>) -> String {
-    let mut told = Told::new(R::KIND);
-    let mut changes: Vec<String> = objects.map(|object| show(&told.tell(decode(object, None)))).collect();
+    let (mut told, mut pool) = (Told::new(R::KIND), Pool::default());
+    let mut changes: Vec<String> =
+        objects.map(|object| show(&told.tell(decode(object, None, &mut pool)))).collect();
     changes.sort();
     changes.concat()
 }
