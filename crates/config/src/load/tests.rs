@@ -67,6 +67,17 @@ fn with_a_file_other_flags_do_not_count_which_is_said() {
 }
 
 #[test]
+fn the_content_types_of_answers_come_before_those_of_requests() {
+    let check = |connection: &str, expected: &str| {
+        let (loaded, _) = with_file(&format!("mode: ipvs\nclientConnection: {connection}\n"), &[]);
+        assert_eq!(loaded.unwrap().api_server.content_types, expected, "{connection}");
+    };
+    check("{}", "application/vnd.kubernetes.protobuf");
+    check("{contentType: application/json}", "application/json");
+    check("{acceptContentTypes: 'a/b,application/json', contentType: c/d}", "a/b,application/json");
+}
+
+#[test]
 fn what_is_not_as_it_seems_is_said() {
     check_warnings(
         "",
