@@ -8,7 +8,7 @@ use lab::apiserver::{ApiServer, Fault, Resource};
 use model::{Change, Kind};
 use serde_json::{Value, json};
 
-use super::{Config, Timing, watch};
+use super::{Config, Encoding, Timing, watch};
 use crate::Changes;
 
 mod configuration;

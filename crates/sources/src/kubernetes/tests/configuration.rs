@@ -117,3 +117,19 @@ async fn one_reading_ends_when_the_server_does_not_answer() {
     expect!["the API server was not read within 500ms: HTTP 500 something is broken inside"]
         .assert_eq(&error.to_string());
 }
+
+/// What only JSON can say arrives.
+#[tokio::test]
+async fn objects_come_in_the_form_that_is_asked_for() {
+    let server = server();
+    server.apply_as(Resource::Services, "default/bad", json!([1, 2]));
+    let config = Config {
+        master: Some(server.url()),
+        timing: TIMING,
+        encoding: Encoding::Json,
+        ..Config::in_cluster("n1")
+    };
+    let mut scene = Scene::follow(server, config).await;
+    scene.expect(&START).await;
+    scene.expect_problem("Service (name unknown): ").await;
+}
