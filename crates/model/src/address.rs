@@ -8,14 +8,15 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 /// Parses an address.
 pub fn parse_ip(text: &str) -> Option<IpAddr> {
-    let parsed = match text.rsplit_once(':') {
+    // The standard's parser takes nearly all there are, and each that it takes means the same here.
+    let parsed = text.parse().ok().or_else(|| match text.rsplit_once(':') {
         None => parse_ipv4(text).map(IpAddr::V4),
-        Some((head, tail)) if tail.contains('.') => parse_ipv4(tail)
-            .and_then(|tail| format!("{head}:{tail}").parse::<Ipv6Addr>().ok())
-            .map(IpAddr::V6),
-        Some(_) => text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
-    };
-    parsed.map(|ip| ip.to_canonical())
+        Some((head, tail)) => {
+            let tail = parse_ipv4(tail)?;
+            format!("{head}:{tail}").parse::<Ipv6Addr>().ok().map(IpAddr::V6)
+        }
+    });
+    parsed.map(|ip: IpAddr| ip.to_canonical())
 }
 
 /// Parses a range in CIDR notation; bits after the prefix are cleared.

@@ -27,6 +27,15 @@ impl Family {
     /// Both families, in the order in which they are planned and printed.
     pub const ALL: [Family; 2] = [Family::V4, Family::V6];
 
+    /// The family that Kubernetes calls `name`: IPv4 or IPv6.
+    pub fn named(name: &str) -> Option<Family> {
+        match name {
+            "IPv4" => Some(Family::V4),
+            "IPv6" => Some(Family::V6),
+            _ => None,
+        }
+    }
+
     /// The family that `address` belongs to.
     pub fn of(address: &IpAddr) -> Family {
         match address {

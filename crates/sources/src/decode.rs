@@ -21,6 +21,8 @@ use model::{Change, EndpointSlice, Kind, Node, ObjectKey, Problem, Service};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use self::reader::Subject;
+
 pub(crate) use field::{Field, Shape};
 pub(crate) use metadata::Metadata;
 pub(crate) use node::RawNode;
@@ -141,7 +143,7 @@ impl Object {
 
     /// How messages call it.
     pub(crate) fn subject(&self) -> String {
-        metadata::subject(self.kind(), &self.key())
+        Subject::Named(self.kind(), self.key()).to_string()
     }
 
     /// The change which tells of this object.

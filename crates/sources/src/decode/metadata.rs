@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::Decoded;
 use super::field::{Field, objects};
-use super::reader::Reader;
+use super::reader::{Reader, Subject};
 use super::time::Time;
 use crate::pool::Pool;
 
@@ -101,7 +101,7 @@ impl Metadata {
         default_namespace: Option<&str>,
         pool: &mut Pool,
     ) -> Result<Identified, Box<Decoded>> {
-        let unnamed = || Reader::new(format!("{kind} (name unknown)"));
+        let unnamed = || Reader::new(Subject::Described(format!("{kind} (name unknown)")));
         let metadata = match metadata {
             Field::Present(metadata) => metadata,
             Field::Absent => return Err(Box::new(unnamed().give_up(None, "metadata", "missing"))),
@@ -110,11 +110,11 @@ impl Metadata {
         let name = valid_name(&metadata.name, None)
             .map_err(|reason| Box::new(unnamed().give_up(None, "metadata.name", reason)))?;
         let namespace = valid_namespace(&metadata.namespace, kind, default_namespace).map_err(|reason| {
-            let reader = Reader::new(format!("{kind} (namespace unknown)/{name}"));
+            let reader = Reader::new(Subject::Described(format!("{kind} (namespace unknown)/{name}")));
             Box::new(reader.give_up(None, "metadata.namespace", reason))
         })?;
         let key = ObjectKey { namespace: pool.text(namespace), name: name.into() };
-        let mut reader = Reader::new(subject(kind, &key));
+        let mut reader = Reader::new(Subject::Named(kind, key.clone()));
         Ok(Identified {
             uid: reader
                 .read("metadata.uid", metadata.uid)
@@ -129,14 +129,6 @@ impl Metadata {
             key,
             reader,
         })
-    }
-}
-
-/// How messages call an object.
-pub(super) fn subject(kind: Kind, key: &ObjectKey) -> String {
-    match kind {
-        Kind::Node => format!("{kind} {}", key.name),
-        Kind::Service | Kind::EndpointSlice => format!("{kind} {key}"),
     }
 }
 

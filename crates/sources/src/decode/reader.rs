@@ -1,6 +1,6 @@
 //! Takes values out of fields and writes down what was wrong with them.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
 use model::{Kind, ObjectKey, Problem};
 
@@ -9,15 +9,22 @@ use super::{Decoded, Outcome};
 
 /// Reads the fields of one object.
 pub(super) struct Reader {
-    subject: String,
+    subject: Subject,
     problems: Vec<Problem>,
+}
+
+/// How messages call an object. Most objects are read without one, so it is written only then.
+pub(super) enum Subject {
+    Named(Kind, ObjectKey),
+    /// Without a name it takes other words.
+    Described(String),
 }
 
 // === impl Reader ===
 
 impl Reader {
     /// A reader for the object that messages call `subject`.
-    pub(super) fn new(subject: String) -> Self {
+    pub(super) fn new(subject: Subject) -> Self {
         Reader { subject, problems: Vec::new() }
     }
 
@@ -87,5 +94,17 @@ impl Reader {
         };
         self.complain(field, format_args!("{reason}; {consequence}"));
         self.finish(Outcome::Unusable(id))
+    }
+}
+
+// === impl Subject ===
+
+impl Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Subject::Named(kind @ Kind::Node, key) => write!(f, "{kind} {}", key.name),
+            Subject::Named(kind @ (Kind::Service | Kind::EndpointSlice), key) => write!(f, "{kind} {key}"),
+            Subject::Described(words) => f.write_str(words),
+        }
     }
 }

@@ -4,6 +4,7 @@ mod addresses;
 mod protobuf;
 mod raw;
 
+use std::fmt::Arguments;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -115,13 +116,13 @@ fn read_policy(reader: &mut Reader, path: &str, field: Field<ByteString>) -> Tra
 }
 
 fn read_port(reader: &mut Reader, pool: &mut Pool, index: usize, raw: RawPort) -> Option<ServicePort> {
-    let path = format!("spec.ports[{index}]");
+    let path = format_args!("spec.ports[{index}]");
     // A malformed name or protocol must not make this port pass for another one.
     if matches!(raw.name, Field::Malformed(_)) {
         reader.read(format_args!("{path}.name"), raw.name);
         return None;
     }
-    let protocol = read_protocol(reader, &path, raw.protocol)?;
+    let protocol = read_protocol(reader, path, raw.protocol)?;
     let port = match raw.port {
         Field::Present(0) | Field::Absent => {
             reader.complain(format_args!("{path}.port"), "missing or 0; the port is ignored");
@@ -138,7 +139,11 @@ fn read_port(reader: &mut Reader, pool: &mut Pool, index: usize, raw: RawPort) -
 }
 
 /// `protocol`; absent means TCP. An unknown one costs the port, hence `None`.
-pub(super) fn read_protocol(reader: &mut Reader, path: &str, field: Field<ByteString>) -> Option<Protocol> {
+pub(super) fn read_protocol(
+    reader: &mut Reader,
+    path: Arguments<'_>,
+    field: Field<ByteString>,
+) -> Option<Protocol> {
     let text = match field {
         Field::Absent => return Some(Protocol::Tcp),
         field => reader.read(format_args!("{path}.protocol"), field)?,

@@ -140,17 +140,18 @@ fn read_address_type(field: Field<ByteString>) -> Result<Option<Family>, String>
         Field::Absent => Err("missing".to_owned()),
         Field::Malformed(reason) => Err(reason),
         Field::Present(text) => match &*text {
-            "IPv4" => Ok(Some(Family::V4)),
-            "IPv6" => Ok(Some(Family::V6)),
             "FQDN" => Ok(None),
-            other => Err(format!("{other:?} is none of IPv4, IPv6 and FQDN")),
+            name => match Family::named(name) {
+                Some(family) => Ok(Some(family)),
+                None => Err(format!("{name:?} is none of IPv4, IPv6 and FQDN")),
+            },
         },
     }
 }
 
 /// An absent name is not the empty name: the API server writes `name: ""` for an unnamed port.
 fn read_port(reader: &mut Reader, pool: &mut Pool, index: usize, raw: RawPort) -> Option<SlicePort> {
-    let path = format!("ports[{index}]");
+    let path = format_args!("ports[{index}]");
     let name = match raw.name {
         Field::Absent => {
             let reason = "missing, the port is ignored; an unnamed port is written with name: \"\"";
@@ -159,7 +160,7 @@ fn read_port(reader: &mut Reader, pool: &mut Pool, index: usize, raw: RawPort) -
         }
         name => reader.read(format_args!("{path}.name"), name)?,
     };
-    let protocol = read_protocol(reader, &path, raw.protocol)?;
+    let protocol = read_protocol(reader, path, raw.protocol)?;
     match raw.port {
         Field::Present(0) | Field::Absent => {
             reader.complain(format_args!("{path}.port"), "missing or 0; the port is ignored");

@@ -40,8 +40,8 @@ pub(super) fn cluster_ips(reader: &mut Reader, spec: &mut Spec) -> PerFamily<Opt
         return ips;
     }
     for (index, name) in families {
-        let path = format!("spec.ipFamilies[{index}]");
-        let Some(family) = Family::ALL.into_iter().find(|family| name == family.to_string()) else {
+        let path = format_args!("spec.ipFamilies[{index}]");
+        let Some(family) = Family::named(&name) else {
             reader.complain(path, format_args!("{name:?} is neither IPv4 nor IPv6; ignored"));
             continue;
         };
@@ -49,8 +49,8 @@ pub(super) fn cluster_ips(reader: &mut Reader, spec: &mut Spec) -> PerFamily<Opt
             reader.complain(path, format_args!("spec.clusterIPs has no address for {name}; not served"));
             continue;
         };
-        let path = format!("spec.clusterIPs[{index}]");
-        match read_ip(reader, &path, text) {
+        let path = format_args!("spec.clusterIPs[{index}]");
+        match read_ip(reader, path, text) {
             Some(ip) if Family::of(&ip) != family => {
                 reader.complain(path, format_args!("{text:?} is not an {family} address; ignored"));
             }
@@ -77,7 +77,7 @@ pub(super) fn load_balancer_ips(reader: &mut Reader, status: Field<Status>) -> V
     let load_balancer = reader.read("status.loadBalancer", status.load_balancer).unwrap_or_default();
     let mut ips = Vec::new();
     for (index, ingress) in reader.read_list("status.loadBalancer.ingress", load_balancer.ingress) {
-        let path = format!("status.loadBalancer.ingress[{index}]");
+        let path = format_args!("status.loadBalancer.ingress[{index}]");
         let text = reader.read(format_args!("{path}.ip"), ingress.ip).unwrap_or_default();
         let mode = match ingress.ip_mode {
             // What was meant is unknown, and serving an address that was not asked for is the worse mistake.
