@@ -1,4 +1,6 @@
+mod draining;
 mod lasting;
+mod preparation;
 
 use std::sync::Arc;
 
@@ -150,112 +152,6 @@ fn what_is_urgent_goes_first() {
 }
 
 #[test]
-fn a_removed_endpoint_keeps_its_connections_until_they_end() {
-    let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
-    let after = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
-    let mut dataplane = settled(&before);
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
-
-    dataplane.apply(difference(&before, &after), Instant::now());
-    check_log(
-        &mut dataplane,
-        expect![[r#"
-        set weight 0 of real server 10.0.0.2:8080 of 10.96.0.1:80/TCP
-    "#]],
-    );
-    assert_eq!(dataplane.draining(), 1);
-
-    // An audit does not take a draining real server for a mistake.
-    assert!(reconcile(&mut dataplane, &after).differences.count() == 0);
-    dataplane.sweep(Instant::now());
-    check_log(&mut dataplane, expect![""]);
-
-    dataplane.kernel_mut().connections.clear();
-    dataplane.sweep(Instant::now());
-    check_log(
-        &mut dataplane,
-        expect![[r#"
-        remove real server 10.0.0.2:8080 from 10.96.0.1:80/TCP
-    "#]],
-    );
-    assert_eq!(dataplane.draining(), 0);
-    assert_eq!(dataplane.kernel().state, after);
-}
-
-#[test]
-fn an_idle_endpoint_is_removed_with_the_change() {
-    let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
-    let after = state(&["10.96.0.1:80/TCP rr"]);
-    let mut dataplane = settled(&before);
-    let report = dataplane.apply(difference(&before, &after), Instant::now());
-    assert_eq!((report.draining, report.drained), (1, 1));
-    assert_eq!(dataplane.kernel().state, after);
-}
-
-#[test]
-fn an_endpoint_that_returns_while_it_drains_keeps_its_connections() {
-    let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
-    let after = state(&["10.96.0.1:80/TCP rr"]);
-    let mut dataplane = settled(&before);
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.1:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 7);
-    dataplane.apply(difference(&before, &after), Instant::now());
-    dataplane.apply(difference(&after, &before), Instant::now());
-    check_log(
-        &mut dataplane,
-        expect![[r#"
-        set weight 0 of real server 10.0.0.1:8080 of 10.96.0.1:80/TCP
-        set weight 1 of real server 10.0.0.1:8080 of 10.96.0.1:80/TCP
-    "#]],
-    );
-    assert_eq!(dataplane.draining(), 0);
-}
-
-#[test]
-fn draining_has_an_end_and_udp_does_not_drain() {
-    let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1", "10.96.0.1:53/UDP rr 10.0.0.1:53*1"]);
-    let after = state(&["10.96.0.1:80/TCP rr", "10.96.0.1:53/UDP rr"]);
-    let mut dataplane = settled(&before);
-    for server in ["10.96.0.1:80/TCP", "10.96.0.1:53/UDP"] {
-        let port = if server.ends_with("UDP") { 53 } else { 8080 };
-        let real = ("10.0.0.1".parse().unwrap(), port);
-        dataplane.kernel_mut().connections.insert((key(server), real), 1);
-    }
-    let began = Instant::now();
-    dataplane.apply(difference(&before, &after), began);
-    check_log(
-        &mut dataplane,
-        expect![[r#"
-        remove real server 10.0.0.1:53 from 10.96.0.1:53/UDP
-        set weight 0 of real server 10.0.0.1:8080 of 10.96.0.1:80/TCP
-    "#]],
-    );
-    dataplane.sweep(began + Duration::from_secs(899));
-    check_log(&mut dataplane, expect![""]);
-    dataplane.sweep(began + Duration::from_secs(900));
-    check_log(
-        &mut dataplane,
-        expect![[r#"
-        remove real server 10.0.0.1:8080 from 10.96.0.1:80/TCP
-    "#]],
-    );
-}
-
-#[test]
-fn a_restart_remembers_what_was_draining_without_sending_anything() {
-    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
-    let draining = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*0"]);
-    let mut dataplane = settled(&desired);
-    dataplane.kernel_mut().state = draining;
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*0").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
-    reconcile(&mut dataplane, &desired);
-    check_log(&mut dataplane, expect![""]);
-    assert_eq!(dataplane.draining(), 1);
-}
-
-#[test]
 fn what_somebody_else_made_is_left_alone() {
     let desired = state(&["10.96.0.1:80/TCP rr"]);
     let mut dataplane = beside_others(&desired);
@@ -364,75 +260,6 @@ fn flushed_rules_are_written_again_once() {
     assert_eq!(dataplane.kernel().restores, 2);
     assert!(reconcile(&mut dataplane, &State::default()).repaired.is_empty());
     assert_eq!(dataplane.kernel().restores, 2);
-}
-
-#[test]
-fn what_was_prepared_is_not_done_again_and_told_by_the_first_reconciliation() {
-    let mut dataplane = dataplane();
-    dataplane.prepare(&options(), Instant::now());
-    assert_eq!(dataplane.kernel().restores, 1);
-    assert!(dataplane.kernel_mut().take_log().contains("create interface kube-ipvs0"));
-    let report = reconcile(&mut dataplane, &State::default());
-    assert!(report.is_complete() && repaired(&report, "interface kube-ipvs0 created"));
-    assert_eq!((dataplane.kernel().restores, dataplane.kernel_mut().take_log()), (1, String::new()));
-    // Only once: later ones look at everything again.
-    dataplane.kernel_mut().set_rules(Family::V4, "");
-    assert!(!reconcile(&mut dataplane, &State::default()).repaired.is_empty());
-}
-
-/// What it could not do is no reason to forget what it did, and what it found.
-#[test]
-fn what_could_not_be_prepared_is_given_and_done_by_the_first_reconciliation() {
-    let sysctls = vec![Sysctl { name: "net/wished", value: "1".to_owned(), needed: false, least: false }];
-    let settings = Settings { sysctls, timeouts: [0; 3], drain_limit: Duration::ZERO };
-    let mut dataplane = Dataplane::new(FakeKernel::new(), settings);
-    dataplane.kernel_mut().read_only_sysctls = true;
-    dataplane.kernel_mut().refused_rules.push((Family::V4, "KUBE-SERVICES"));
-    let errors = dataplane.prepare(&options(), Instant::now());
-    assert!(matches!(errors[..], [Error::ProgramFailed { .. }]), "{errors:?}");
-    let report = reconcile(&mut dataplane, &State::default());
-    assert!(report.is_complete() && repaired(&report, "interface kube-ipvs0 created"));
-    assert_eq!((report.limitations.len(), dataplane.kernel().restores), (1, 2));
-}
-
-#[test]
-fn rules_that_may_serve_traffic_stand_until_there_is_something_in_their_place() {
-    let mut dataplane = dataplane();
-    dataplane.kernel_mut().set_rules(
-        Family::V4,
-        "*nat\n:KUBE-SERVICES - [0:0]\n-A KUBE-SERVICES -d 10.96.0.1/32 -j ACCEPT\nCOMMIT\n",
-    );
-    dataplane.prepare(&options(), Instant::now());
-    assert_eq!(dataplane.kernel().restores, 0);
-    reconcile(&mut dataplane, &State::default());
-    assert_eq!(dataplane.kernel().restores, 1);
-}
-
-#[test]
-fn rules_are_written_again_if_others_are_wanted_than_were_prepared() {
-    let mut dataplane = dataplane();
-    dataplane.prepare(&Options { masquerade_all: true, ..options() }, Instant::now());
-    reconcile(&mut dataplane, &State::default());
-    assert_eq!(dataplane.kernel().restores, 2);
-}
-
-#[test]
-fn an_observation_is_relied_upon_for_a_while() {
-    let left = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
-    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*2"]);
-    for (age, operations) in [(30, 1), (31, 2)] {
-        let mut dataplane = settled(&left);
-        let began = Instant::now();
-        dataplane.prepare(&options(), began);
-        // Somebody takes an address away meanwhile.
-        dataplane.kernel_mut().state.addresses.clear();
-        let target = Target { desired: &desired, urgent: &State::default(), options: &options() };
-        let report = dataplane.reconcile(target, began + Duration::from_secs(age));
-        assert_eq!(report.differences.count(), operations, "after {age} s");
-        // What was missed is seen by the next one.
-        reconcile(&mut dataplane, &desired);
-        assert_eq!(dataplane.kernel().state, desired);
-    }
 }
 
 #[test]
