@@ -10,10 +10,9 @@ use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, HOST};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use lab::protobuf;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-
-use crate::server::PROTOBUF;
 
 /// The annotation of the bookmark that ends the initial part of a streaming list.
 const END: &[u8] = b"k8s.io/initial-events-end";
@@ -72,6 +71,6 @@ async fn request(server: SocketAddr, method: Method, path: &str) -> Result<Respo
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request = Request::builder().method(method).uri(path).header(HOST, server.to_string());
-    let request = request.header(ACCEPT, PROTOBUF);
+    let request = request.header(ACCEPT, protobuf::CONTENT_TYPE);
     Ok(sender.send_request(request.body(Empty::<Bytes>::new())?).await?)
 }

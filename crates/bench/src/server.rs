@@ -14,11 +14,12 @@ use http_body_util::channel::{Channel, Sender};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use lab::protobuf;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
@@ -27,9 +28,6 @@ use crate::objects::{Form, Object, Objects, Pods};
 
 /// How much of a streaming list is sent at once.
 const CHUNK: usize = 64 * 1024;
-
-/// Kubernetes' name for objects in protobuf.
-pub(crate) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 type Body = BoxBody<Bytes, Infallible>;
 
@@ -94,7 +92,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         // Which makes the client ask for a streaming list.
         return Ok(text(StatusCode::BAD_REQUEST, "only watches here"));
     }
-    let form = form(request.headers());
+    let form = if protobuf::is_preferred(request.headers()) { Form::Protobuf } else { Form::Json };
     let (sender, body) = Channel::new(4);
     let everything = parameters.get("sendInitialEvents").is_some_and(|value| value == "true");
     let since = parameters.get("resourceVersion").and_then(|version| version.parse().ok()).unwrap_or(0);
@@ -164,16 +162,10 @@ async fn tell_everything(
     sender.send_data(Bytes::from(chunk)).await.ok()
 }
 
-/// The form that a client likes best.
-fn form(headers: &HeaderMap) -> Form {
-    let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
-    if accepted.starts_with(PROTOBUF) { Form::Protobuf } else { Form::Json }
-}
-
 fn content_type(form: Form) -> HeaderValue {
     HeaderValue::from_static(match form {
         Form::Json => "application/json",
-        Form::Protobuf => PROTOBUF,
+        Form::Protobuf => protobuf::CONTENT_TYPE,
     })
 }
 

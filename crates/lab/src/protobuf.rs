@@ -2,9 +2,14 @@
 
 mod object;
 
+use hyper::HeaderMap;
+use hyper::header::ACCEPT;
 use prost::encoding::{WireType, encode_key, encode_varint};
 
 pub use self::object::{Misfit, object};
+
+/// What asks for objects in protobuf, and what an answer in it says.
+pub const CONTENT_TYPE: &str = "application/vnd.kubernetes.protobuf";
 
 /// How every object begins, before its envelope.
 const MAGIC: &[u8] = b"k8s\0";
@@ -57,6 +62,12 @@ impl Message {
         self.0.extend_from_slice(value);
         self
     }
+}
+
+/// Whether a client likes protobuf best, by the header `Accept` of its request.
+pub fn is_preferred(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
+    accepted.split(',').next().map(str::trim) == Some(CONTENT_TYPE)
 }
 
 /// An event of a watch, with the length before it. `kind` is such as `ADDED`; the object is in its envelope.

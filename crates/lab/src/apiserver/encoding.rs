@@ -1,13 +1,11 @@
 //! In which form a client gets its objects.
 
 use hyper::HeaderMap;
-use hyper::header::ACCEPT;
 use serde_json::{Value, json};
 
 use crate::protobuf::{self, Misfit};
 
 const JSON: &str = "application/json";
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// JSON, or what a client prefers to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +17,15 @@ pub(super) enum Encoding {
 // === impl Encoding ===
 
 impl Encoding {
-    /// The first that the client names.
+    /// What the client likes best.
     pub(super) fn accepted(headers: &HeaderMap) -> Self {
-        let accepted = headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
-        match accepted.split(',').next().map(str::trim) {
-            Some(PROTOBUF) => Encoding::Protobuf,
-            _ => Encoding::Json,
-        }
+        if protobuf::is_preferred(headers) { Encoding::Protobuf } else { Encoding::Json }
     }
 
     pub(super) fn content_type(self) -> &'static str {
         match self {
             Encoding::Json => JSON,
-            Encoding::Protobuf => PROTOBUF,
+            Encoding::Protobuf => protobuf::CONTENT_TYPE,
         }
     }
 

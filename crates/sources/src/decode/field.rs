@@ -129,6 +129,14 @@ impl<'de, T: Shape> Visitor<'de> for AnyValue<T> {
         Ok(Field::from_scalar(value, Unexpected::Str(value)))
     }
 
+    /// A text in protobuf.
+    fn visit_bytes<E: serde::de::Error>(self, value: &[u8]) -> Result<Field<T>, E> {
+        match str::from_utf8(value) {
+            Ok(text) => self.visit_str(text),
+            Err(error) => Ok(Field::Malformed(error.to_string())),
+        }
+    }
+
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Field<T>, A::Error> {
         if T::FORM == Form::List {
             return T::deserialize(SeqAccessDeserializer::new(list)).map(Field::Present);

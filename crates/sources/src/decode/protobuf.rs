@@ -7,7 +7,6 @@
 //! Go writes a field that is no pointer even if it is empty, which JSON leaves out; both are [`Field::Absent`] here.
 
 use std::any::type_name;
-use std::fmt::Display;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -107,14 +106,7 @@ pub(super) fn list<A, T>(elements: Vec<A>, read: impl FnMut(A) -> Field<T>) -> F
     }
 }
 
-/// What parses a text, or says why it cannot.
-pub(super) fn parsed<T: std::str::FromStr<Err: Display>>(bytes: Bytes) -> Field<T> {
-    match present(bytes) {
-        Field::Present(text) => match text.parse() {
-            Ok(value) => Field::Present(value),
-            Err(reason) => Field::Malformed(reason.to_string()),
-        },
-        Field::Absent => Field::Absent,
-        Field::Malformed(reason) => Field::Malformed(reason),
-    }
+/// A list of messages.
+pub(super) fn messages<A, T: From<A>>(messages: Vec<A>) -> Field<Vec<Field<T>>> {
+    list(messages, |message| Field::Present(message.into()))
 }

@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use prost::Message;
+use serde::de::value::MapDeserializer;
 
-use super::{Annotations, Labels, Metadata};
-use crate::decode::field::Field;
-use crate::decode::protobuf::{optional, parsed, present, text};
+use super::Metadata;
+use crate::decode::field::{Field, Shape};
+use crate::decode::protobuf::{optional, text};
 use crate::decode::time;
 
 #[derive(Clone, PartialEq, Message)]
@@ -56,8 +57,8 @@ impl From<ObjectMeta> for Metadata {
             uid: text(meta.uid),
             creation_timestamp: optional(meta.creation_timestamp, read_time),
             deletion_timestamp: optional(meta.deletion_timestamp, read_time),
-            labels: Field::Present(read_labels(meta.labels)),
-            annotations: Field::Present(read_annotations(meta.annotations)),
+            labels: read_map(&meta.labels),
+            annotations: read_map(&meta.annotations),
         }
     }
 }
@@ -70,32 +71,11 @@ fn read_time(time: Time) -> Field<time::Time> {
     }
 }
 
-fn read_labels(entries: Vec<Entry>) -> Labels {
-    let mut labels = Labels::default();
-    for Entry { key, value } in entries {
-        match &key[..] {
-            b"service.kubernetes.io/service-proxy-name" => labels.has_other_proxy = true,
-            b"service.kubernetes.io/headless" => labels.is_headless = true,
-            b"kubernetes.io/service-name" => labels.service_name = present(value),
-            b"topology.kubernetes.io/zone" => labels.zone = present(value),
-            _ => {}
-        }
+/// A map of texts. It is read as the one in JSON is, so that the names of labels and annotations stand in one place.
+fn read_map<T: Shape>(entries: &[Entry]) -> Field<T> {
+    let entries = entries.iter().map(|Entry { key, value }| (&key[..], &value[..]));
+    match T::deserialize(MapDeserializer::<_, serde_json::Error>::new(entries)) {
+        Ok(map) => Field::Present(map),
+        Err(error) => Field::Malformed(error.to_string()),
     }
-    labels
-}
-
-fn read_annotations(entries: Vec<Entry>) -> Annotations {
-    let mut annotations = Annotations::default();
-    for Entry { key, value } in entries {
-        match &key[..] {
-            b"kube-ipvs.io/scheduler" => annotations.scheduler = present(value),
-            b"kube-ipvs.io/scheduler-flags" => annotations.scheduler_flags = present(value),
-            b"kube-ipvs.io/weights" => annotations.weights = present(value),
-            b"kube-ipvs.io/weight" => annotations.weight = present(value),
-            b"endpoints.kubernetes.io/last-change-trigger-time" => annotations.trigger_time = parsed(value),
-            b"kube-ipvs.io/drain-timeout" => annotations.drain_timeout = present(value),
-            _ => {}
-        }
-    }
-    annotations
 }

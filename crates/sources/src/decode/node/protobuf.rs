@@ -6,7 +6,7 @@ use prost::Message;
 use super::{Address, RawNode, Spec, Status, Taint};
 use crate::decode::field::Field;
 use crate::decode::metadata::protobuf::ObjectMeta;
-use crate::decode::protobuf::{list, message, present, text};
+use crate::decode::protobuf::{list, message, messages, present, text};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Node {
@@ -68,7 +68,7 @@ impl From<NodeSpec> for Spec {
 
 impl From<NodeStatus> for Status {
     fn from(status: NodeStatus) -> Self {
-        Status { addresses: list(status.addresses, |address| Field::Present(address.into())) }
+        Status { addresses: messages(status.addresses) }
     }
 }
 

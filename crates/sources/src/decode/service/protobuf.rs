@@ -4,9 +4,8 @@ use bytes::Bytes;
 use prost::Message;
 
 use super::raw::{self, RawPort, RawService};
-use crate::decode::field::Field;
 use crate::decode::metadata::protobuf::ObjectMeta;
-use crate::decode::protobuf::{list, message, number, optional, positive, present, text};
+use crate::decode::protobuf::{list, message, messages, number, optional, positive, present, text};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Service {
@@ -109,7 +108,7 @@ impl From<Spec> for raw::Spec {
             cluster_ip: text(spec.cluster_ip),
             cluster_ips: list(spec.cluster_ips, present),
             ip_families: list(spec.ip_families, present),
-            ports: list(spec.ports, |port| Field::Present(port.into())),
+            ports: messages(spec.ports),
             external_ips: list(spec.external_ips, present),
             load_balancer_source_ranges: list(spec.load_balancer_source_ranges, present),
             external_traffic_policy: text(spec.external_traffic_policy),
@@ -152,7 +151,7 @@ impl From<Status> for raw::Status {
 
 impl From<LoadBalancer> for raw::LoadBalancer {
     fn from(load_balancer: LoadBalancer) -> Self {
-        raw::LoadBalancer { ingress: list(load_balancer.ingress, |ingress| Field::Present(ingress.into())) }
+        raw::LoadBalancer { ingress: messages(load_balancer.ingress) }
     }
 }
 

@@ -6,7 +6,7 @@ use prost::Message;
 use super::{Conditions, Hint, Hints, RawEndpoint, RawPort, RawSlice};
 use crate::decode::field::Field;
 use crate::decode::metadata::protobuf::ObjectMeta;
-use crate::decode::protobuf::{list, message, number, optional, present, text};
+use crate::decode::protobuf::{list, message, messages, number, optional, present, text};
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct EndpointSlice {
@@ -76,8 +76,8 @@ impl From<EndpointSlice> for RawSlice {
         RawSlice {
             metadata: message(slice.metadata),
             address_type: text(slice.address_type),
-            ports: list(slice.ports, |port| Field::Present(port.into())),
-            endpoints: list(slice.endpoints, |endpoint| Field::Present(endpoint.into())),
+            ports: messages(slice.ports),
+            endpoints: messages(slice.endpoints),
         }
     }
 }
