@@ -84,6 +84,7 @@ impl Checker {
             min_sync_period,
             scheduler: self.scheduler(&one.ipvs.scheduler, scheduler),
             exclude_cidrs: self.list("ipvs.excludeCIDRs", &one.ipvs.exclude_cidrs),
+            serve_external_ips: feature_gates::serve_external_ips(&one.feature_gates),
             masquerade_all: one.iptables.masquerade_all,
             masquerade_bit: self.masquerade_bit(one.iptables.masquerade_bit),
             local_mode: self.local_mode(one),
@@ -316,11 +317,17 @@ impl Checker {
 
 /// A gate of another version is no reason to leave a node without a proxy.
 fn warn_of_gates(document: &KubeProxyConfiguration, warnings: &mut Vec<String>) {
+    let mut without_effect = Vec::new();
     for (name, value) in &document.feature_gates {
-        if let Err(reason) = feature_gates::check(name, *value) {
-            warnings
-                .push(format!("feature gate {name}={value}: {reason}, so that it would not start with it"));
+        match feature_gates::check(name, *value) {
+            Err(reason) => warnings
+                .push(format!("feature gate {name}={value}: {reason}, so that it would not start with it")),
+            Ok(()) if !feature_gates::has_effect(name) => without_effect.push(name.as_str()),
+            Ok(()) => {}
         }
+    }
+    if !without_effect.is_empty() {
+        warnings.push(format!("feature gates without effect here: {}", without_effect.join(", ")));
     }
 }
 

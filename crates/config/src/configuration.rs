@@ -35,6 +35,8 @@ pub struct Configuration {
     pub scheduler: String,
     /// `ipvs.excludeCIDRs`
     pub exclude_cidrs: Vec<IpNet>,
+    /// The feature gate `AllowServiceExternalIPs`
+    pub serve_external_ips: bool,
     /// `iptables.masqueradeAll`
     pub masquerade_all: bool,
     /// `iptables.masqueradeBit`, 0 to 31

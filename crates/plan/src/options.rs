@@ -17,6 +17,8 @@ pub struct Options {
     pub unavailable: BTreeSet<Scheduler>,
     /// The families that are served.
     pub families: BTreeSet<Family>,
+    /// The feature gate `AllowServiceExternalIPs`: whether external IPs of Services are served.
+    pub external_ips: bool,
     /// `--masquerade-all`: masquerade everything that is sent to a cluster IP.
     pub masquerade_all: bool,
     /// The mark that asks for masquerading: 1 shifted left by `--iptables-masquerade-bit`.
@@ -107,6 +109,7 @@ impl Default for Options {
             scheduler: Scheduler::Rr,
             unavailable: BTreeSet::new(),
             families: Family::ALL.into_iter().collect(),
+            external_ips: true,
             masquerade_all: false,
             masquerade_mark: 1 << Options::DEFAULT_MASQUERADE_BIT,
             local_detector: PerFamily::default(),

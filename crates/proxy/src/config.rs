@@ -28,6 +28,7 @@ pub(crate) fn planning_options(
         scheduler: scheduler(configuration),
         unavailable: BTreeSet::new(),
         families,
+        external_ips: configuration.serve_external_ips,
         masquerade_all: configuration.masquerade_all,
         masquerade_mark: 1 << configuration.masquerade_bit,
         local_detector: local_detector(&configuration.local_mode),

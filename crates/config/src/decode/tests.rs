@@ -44,9 +44,9 @@ fn fields_of_every_kind_are_read() {
             ipvs.syncPeriod: "1m30s"
             ipvs.excludeCIDRs: ["10.0.0.0/8","fd00::/8"]
             iptables.masqueradeBit: 15
+            featureGates: {"AllAlpha":true}
             ipvs.strictARP: true
             logging.verbosity: 4
-            featureGates: {"AllAlpha":true}
             clientConnection.qps: 7.5
             logging.vmodule: [{"filePattern":"a*","verbosity":3}]
         "#]],

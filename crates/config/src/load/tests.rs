@@ -165,8 +165,8 @@ fn what_is_written_is_read_as_the_same() {
     assert_eq!(found.node_port_addresses, NodePortAddresses::Primary);
     assert!(matches!(found.local_mode, LocalMode::ClusterCidr(_)));
     expect![[r#"
-        featureGates has no effect: no feature gate changes what kube-ipvs does
-        clientConnection.qps has no effect: requests to the API server are few and not limited here"#]]
+        clientConnection.qps has no effect: requests to the API server are few and not limited here
+        feature gates without effect here: AllBeta"#]]
     .assert_eq(&warnings.join("\n"));
 }
 

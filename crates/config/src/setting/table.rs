@@ -188,6 +188,14 @@ const TRAFFIC: &[Setting] = &[
          addresses of the machine",
     )
     .live(),
+    both(
+        "feature-gates",
+        "featureGates",
+        Kind::Gates,
+        "Kubernetes' feature gates, of which one does something here: AllowServiceExternalIPs=false serves no external \
+         IP. Names that kube-proxy 1.36 does not know are a warning",
+    )
+    .live(),
 ];
 
 const KERNEL: &[Setting] = &[

@@ -55,7 +55,11 @@ impl<'a> Surroundings<'a> {
             let addresses = addresses.iter().copied().filter(|ip| Family::of(ip) == family);
             addresses.filter(|ip| !is_guarded(*ip, what, cluster, options, warnings)).collect()
         };
-        let external_ips = served(&service.external_ips, "external IP");
+        // Such a Service counts as reachable from outside all the same, as for kube-proxy.
+        let external_ips = match options.external_ips {
+            true => served(&service.external_ips, "external IP"),
+            false => Vec::new(),
+        };
         let load_balancer_ips = served(&service.load_balancer_ips, "load-balancer address");
         let has_node_port = service.ports.iter().any(|port| port.node_port.is_some());
         let source_ranges = source_ranges(service, family);

@@ -11,13 +11,6 @@ const NO_FILES: &str = "no machine or boot identity is used";
 const UNBUFFERED: &str = "log lines go to standard error at once";
 
 pub(super) const WITHOUT_EFFECT: &[Setting] = &[
-    both(
-        "feature-gates",
-        "featureGates",
-        Kind::Gates,
-        "Kubernetes' feature gates; names that kube-proxy 1.36 does not know are a warning",
-    )
-    .without_effect("no feature gate changes what kube-ipvs does"),
     both("kube-api-qps", "clientConnection.qps", Kind::Number, "Requests a second to the API server")
         .without_effect(NO_LIMIT),
     both("kube-api-burst", "clientConnection.burst", Kind::Integer, "Requests at once to the API server")

@@ -34,6 +34,28 @@ fn external_ips_of_each_family_and_policy() {
     );
 }
 
+/// As for kube-proxy, the Service still counts as reachable from outside, which decides about fall-backs.
+#[test]
+fn external_ips_can_be_forbidden() {
+    let options = Options { external_ips: false, ..Options::default() };
+    check_with(
+        "service web 10.96.0.20 type=LoadBalancer 80/TCP external-ip=192.0.2.1 external-ip=2001:db8::1 lb-ip=203.0.113.9
+         slice web-4 web 8080/TCP 10.244.2.7@n2",
+        &options,
+        expect![[r#"
+            -A -t 10.96.0.20:80 -s rr
+            -a -t 10.96.0.20:80 -r 10.244.2.7:8080 -m -w 1
+            -A -t 203.0.113.9:80 -s rr
+            -a -t 203.0.113.9:80 -r 10.244.2.7:8080 -m -w 1
+            add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-LOAD-BALANCER 203.0.113.9,tcp:80
+            add KUBE-IPVS-IPS 10.96.0.20
+            add KUBE-IPVS-IPS 203.0.113.9
+            bound: 10.96.0.20 203.0.113.9
+        "#]],
+    );
+}
+
 #[test]
 fn several_load_balancer_addresses() {
     check(
