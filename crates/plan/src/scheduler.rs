@@ -33,6 +33,8 @@ pub enum Scheduler {
     Fo,
     /// Weighted overflow.
     Ovf,
+    /// The less loaded of two that are drawn by weight (Linux 5.13).
+    Twos,
 }
 
 /// A name that is no scheduler of IPVS.
@@ -62,7 +64,7 @@ pub const SCHEDULER_FLAG_BITS: u32 = 0x38;
 
 impl Scheduler {
     /// Every scheduler.
-    pub const ALL: [Scheduler; 13] = [
+    pub const ALL: [Scheduler; 14] = [
         Scheduler::Rr,
         Scheduler::Wrr,
         Scheduler::Lc,
@@ -76,6 +78,7 @@ impl Scheduler {
         Scheduler::Nq,
         Scheduler::Fo,
         Scheduler::Ovf,
+        Scheduler::Twos,
     ];
 
     /// The name that IPVS and its tools use.
@@ -94,6 +97,7 @@ impl Scheduler {
             Scheduler::Nq => "nq",
             Scheduler::Fo => "fo",
             Scheduler::Ovf => "ovf",
+            Scheduler::Twos => "twos",
         }
     }
 

@@ -62,6 +62,7 @@ fn every_scheduler_of_ipvs_can_be_chosen() {
             [scheduler=nq] nq 0x00
             [scheduler=fo] fo 0x00
             [scheduler=ovf] ovf 0x00
+            [scheduler=twos] twos 0x00
         "#]],
     );
 }
@@ -92,11 +93,11 @@ fn a_name_that_is_no_scheduler_gives_the_default() {
         &["scheduler=fair", "scheduler=RR", "scheduler="],
         expect![[r#"
             [scheduler=fair] wlc 0x00
-                annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf; the default wlc is used
+                annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos; the default wlc is used
             [scheduler=RR] wlc 0x00
-                annotation kube-ipvs.io/scheduler: "RR" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf; the default wlc is used
+                annotation kube-ipvs.io/scheduler: "RR" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos; the default wlc is used
             [scheduler=] wlc 0x00
-                annotation kube-ipvs.io/scheduler: "" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf; the default wlc is used
+                annotation kube-ipvs.io/scheduler: "" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos; the default wlc is used
         "#]],
     );
 }
@@ -149,7 +150,7 @@ fn a_default_that_the_kernel_lacks_gives_rr() {
             [scheduler=mh] rr 0x00
                 scheduler mh is not available in this kernel (module ip_vs_mh); rr is used
             [scheduler=fair] rr 0x00
-                annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf; the default rr is used
+                annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos; the default rr is used
         "#]],
     );
 }
@@ -265,7 +266,7 @@ fn weights_choose_wrr_unless_a_scheduler_is_named() {
         &["web-1 web weight=2 10.1.0.1@n1"],
         expect![[r#"
             rr 0x00
-                annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf; the default rr is used
+                annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos; the default rr is used
             10.1.0.1: 2
         "#]],
     );

@@ -388,7 +388,7 @@ fn warnings_about_annotations_do_not_stop_anything() {
             bound: 10.96.0.20
             warning: annotation kube-ipvs.io/weights: "junk" is not of the form zone=NAME:WEIGHT or node=NAME:WEIGHT; it is ignored
             warning: EndpointSlice shop/web-1: annotation kube-ipvs.io/weight: "many" is no weight from 0 to 65535; its endpoints count as 1
-            warning: annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf; the default rr is used
+            warning: annotation kube-ipvs.io/scheduler: "fair" is no scheduler of IPVS; use one of rr, wrr, lc, wlc, lblc, lblcr, dh, sh, mh, sed, nq, fo, ovf, twos; the default rr is used
             warning: annotation kube-ipvs.io/scheduler-flags: mh-port is a flag of scheduler mh, not of rr; it is ignored
         "#]],
     );
