@@ -55,7 +55,7 @@ pub struct Target<'a> {
 pub struct Dataplane<K> {
     kernel: K,
     sysctls: Sysctls,
-    /// [`Settings::timeouts`].
+    /// [`Settings::timeouts`] until they are set; who changes them later knows why.
     timeouts: [u32; 3],
     drains: Drains,
     rules: Rules,
@@ -330,6 +330,7 @@ impl<K: Kernel> Dataplane<K> {
             let text = format!("IPVS timeouts set to {wanted:?} seconds");
             report.repaired.push(Repaired::new(Foundation::Timeouts, text));
         }
+        self.timeouts = [0; 3];
         Ok(())
     }
 

@@ -94,25 +94,26 @@ pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
     sysctls
 }
 
-/// Keeps the settings.
+/// Keeps the settings that service traffic needs, and sets the others once, as kube-proxy does: whoever changes one of
+/// those later, because a table is full for instance, knows why.
 #[derive(Debug)]
 pub(crate) struct Sysctls {
     wanted: Vec<Sysctl>,
-    /// Names of those that cannot be set here and that service traffic does not need: not tried again.
-    given_up: BTreeSet<&'static str>,
+    /// Names of those that have had their turn and are left alone since.
+    settled: BTreeSet<&'static str>,
 }
 
 // === impl Sysctls ===
 
 impl Sysctls {
     pub(crate) fn new(wanted: Vec<Sysctl>) -> Self {
-        Sysctls { wanted, given_up: BTreeSet::new() }
+        Sysctls { wanted, settled: BTreeSet::new() }
     }
 
-    /// Those that have another value, without the ones that were given up.
+    /// Those that have another value, without the ones that are left alone.
     pub(crate) fn different(&self, kernel: &mut impl Kernel) -> Vec<Sysctl> {
-        let worth_trying = self.wanted.iter().filter(|sysctl| !self.given_up.contains(sysctl.name));
-        worth_trying.filter(|sysctl| !sysctl.is_set(kernel)).cloned().collect()
+        let kept = self.wanted.iter().filter(|sysctl| !self.settled.contains(sysctl.name));
+        kept.filter(|sysctl| !sysctl.is_set(kernel)).cloned().collect()
     }
 
     /// Sets what differs. One that fails does not stop the others.
@@ -124,12 +125,11 @@ impl Sysctls {
                     report.repaired.push(Repaired::new(Foundation::Sysctl, text));
                 }
                 Err(error) if sysctl.needed => report.errors.push(error),
-                Err(error) => {
-                    self.given_up.insert(sysctl.name);
-                    report.limitations.push(error);
-                }
+                Err(error) => report.limitations.push(error),
             }
         }
+        let wished = self.wanted.iter().filter(|sysctl| !sysctl.needed);
+        self.settled.extend(wished.map(|sysctl| sysctl.name));
     }
 }
 

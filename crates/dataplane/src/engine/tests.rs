@@ -275,6 +275,31 @@ fn a_sysctl_that_cannot_be_set_is_an_error_only_if_traffic_needs_it() {
     assert_eq!((report.errors.len(), report.limitations.len()), (1, 0));
 }
 
+/// A full table of connections is made larger by hand, in the middle of the night.
+#[test]
+fn what_traffic_does_not_need_is_set_once_and_left_to_the_operator() {
+    let sysctl = |name, needed| Sysctl { name, value: "1".to_owned(), needed, least: false };
+    let sysctls = vec![sysctl("net/needed", true), sysctl("net/wished", false)];
+    let settings = Settings { sysctls, timeouts: [900, 0, 0], drain_limit: Duration::ZERO };
+    let mut dataplane = Dataplane::new(FakeKernel::new(), settings.clone());
+    reconcile(&mut dataplane, &State::default());
+    let found = |dataplane: &mut Dataplane<FakeKernel>| {
+        let kernel = dataplane.kernel_mut();
+        let [needed, wished] = ["net/needed", "net/wished"].map(|name| kernel.sysctl(name).unwrap());
+        (needed.unwrap(), wished.unwrap(), kernel.timeouts().unwrap()[0])
+    };
+    assert_eq!(found(&mut dataplane), ("1".to_owned(), "1".to_owned(), 900));
+    for name in ["net/needed", "net/wished"] {
+        dataplane.kernel_mut().set_sysctl(name, "7").unwrap();
+    }
+    dataplane.kernel_mut().set_timeouts([700, 0, 0]).unwrap();
+    reconcile(&mut dataplane, &State::default());
+    assert_eq!(found(&mut dataplane), ("1".to_owned(), "7".to_owned(), 700));
+    dataplane.set_settings(settings);
+    reconcile(&mut dataplane, &State::default());
+    assert_eq!(found(&mut dataplane), ("1".to_owned(), "1".to_owned(), 900));
+}
+
 #[test]
 fn comparing_changes_nothing_and_finds_what_a_reconciliation_would_do() {
     let desired = state(&["10.96.0.1:80/TCP rr"]);
