@@ -149,8 +149,17 @@ impl<'a> Attribute<'a> {
 
     /// The text before the first zero byte, or all of it.
     pub(crate) fn string(&self) -> Result<&'a str, Malformed> {
-        let text = CStr::from_bytes_until_nul(self.value).map_or(self.value, CStr::to_bytes);
-        std::str::from_utf8(text).map_err(|_| Malformed("a text is not UTF-8"))
+        std::str::from_utf8(self.text()).map_err(|_| Malformed("a text is not UTF-8"))
+    }
+
+    /// The name that somebody gave to something. Names of others need not be UTF-8, and what is put for the bytes that are
+    /// not makes them equal to none of ours.
+    pub(crate) fn name(&self) -> String {
+        String::from_utf8_lossy(self.text()).into_owned()
+    }
+
+    fn text(&self) -> &'a [u8] {
+        CStr::from_bytes_until_nul(self.value).map_or(self.value, CStr::to_bytes)
     }
 
     pub(crate) fn nested(&self) -> Attributes<'a> {

@@ -120,6 +120,9 @@ impl Connection {
             self.receive(what, deadline).map_err(lost_if_late)?;
             acknowledged = sort_replies(&self.buffer, first, awaited, &mut replies)
                 .map_err(|error| error.during(what))?;
+            if !acknowledged {
+                in_time(what, deadline).map_err(lost_if_late)?;
+            }
         }
         self.leftovers = false;
         Ok(replies)
@@ -170,6 +173,7 @@ impl Connection {
                 check_error(what, &message)?;
                 return parse(&message).map_err(|malformed| malformed.during(what));
             }
+            in_time(what, deadline)?;
         }
     }
 
@@ -233,6 +237,7 @@ impl Connection {
                 check_error(what, &message)?;
                 each(&message).map_err(|malformed| malformed.during(what))?;
             }
+            in_time(what, deadline)?;
         }
     }
 
@@ -263,13 +268,10 @@ impl Connection {
         Ok(first)
     }
 
-    /// Receives one datagram into the buffer. Interrupted calls and datagrams that do not answer the request
-    /// do not move the deadline.
+    /// Receives one datagram into the buffer. Interrupted calls do not move the deadline. What has come already is taken
+    /// however late it is, since this process may have stood still meanwhile, as virtual machines do.
     fn receive(&mut self, what: &'static str, deadline: Instant) -> Result<(), Error> {
         loop {
-            if Instant::now() >= deadline {
-                return Err(Error::Timeout { what });
-            }
             let received = self.transport.receive(&mut self.buffer);
             match received {
                 Ok(length) => {
@@ -280,7 +282,7 @@ impl Connection {
                         Ok(())
                     };
                 }
-                Err(Errno::EINTR) => {}
+                Err(Errno::EINTR) => in_time(what, deadline)?,
                 Err(Errno::EAGAIN) => return Err(Error::Timeout { what }),
                 Err(Errno::ENOBUFS) => {
                     return Err(Error::LostReplies { what, reason: "the receive buffer was full" });
@@ -372,6 +374,11 @@ fn check_error(what: &'static str, message: &Message<'_>) -> Result<(), Error> {
         NLMSG_OVERRUN => Err(Error::LostReplies { what, reason: "the kernel reports an overrun" }),
         _ => Ok(()),
     }
+}
+
+/// Whether what came without being the answer leaves time for it.
+fn in_time(what: &'static str, deadline: Instant) -> Result<(), Error> {
+    if Instant::now() < deadline { Ok(()) } else { Err(Error::Timeout { what }) }
 }
 
 /// An acknowledgement that does not come leaves open what the kernel did.

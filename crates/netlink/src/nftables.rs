@@ -134,7 +134,7 @@ fn parse(message: &Message<'_>) -> Result<Table, Malformed> {
     for attribute in netfilter::attributes(message)? {
         let attribute = attribute?;
         if attribute.kind == NFTA_TABLE_NAME {
-            return Ok(Table { family, name: attribute.string()?.to_owned() });
+            return Ok(Table { family, name: attribute.name() });
         }
     }
     Err(Malformed("a table has no name"))

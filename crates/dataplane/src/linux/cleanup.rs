@@ -131,6 +131,7 @@ impl Cleanup<'_> {
             let saved = match programs::save_by(variant, family) {
                 Ok(saved) => saved,
                 Err(Error::Program { .. }) if variant != Variant::Chosen => continue,
+                Err(error) if variant == Variant::Nft && programs::lacks_nf_tables(&error) => continue,
                 Err(_) if family == Family::V6 && !super::has_ipv6() => return,
                 Err(error) => {
                     self.failed(&error);

@@ -93,6 +93,12 @@ pub(super) fn restore_by(variant: Variant, family: Family, input: &str) -> Resul
     written.map_err(failed)
 }
 
+/// Whether a program of the variant over nftables failed because the kernel has none: EINVAL for its first question.
+pub(super) fn lacks_nf_tables(error: &Error) -> bool {
+    const SAID: &str = "Could not fetch rule set generation id: Invalid argument";
+    matches!(error, Error::ProgramFailed { stderr, .. } if stderr.contains(SAID))
+}
+
 /// Loads a kernel module, and says why that failed.
 pub(super) fn load_module(module: &str) -> Result<(), String> {
     let output = command("modprobe").arg(module).stdin(Stdio::null()).output();

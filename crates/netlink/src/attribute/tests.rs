@@ -107,6 +107,13 @@ fn texts_end_at_the_first_zero() {
 }
 
 #[test]
+fn a_name_may_hold_any_bytes() {
+    let bytes = encoded(|encoder| encoder.put(1, b"b\xe9ton\0".as_slice()));
+    let attribute = Attributes::new(&bytes).next().unwrap().unwrap();
+    assert_eq!(attribute.name(), "b\u{fffd}ton");
+}
+
+#[test]
 fn addresses_have_4_or_16_bytes() {
     assert_eq!(ip_address(&[10, 0, 0, 1]).map(|address| address.to_string()), Ok("10.0.0.1".to_owned()));
     assert_eq!(ip_address(&[0; 16]).map(|address| address.to_string()), Ok("::".to_owned()));

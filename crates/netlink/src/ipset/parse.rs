@@ -49,7 +49,7 @@ pub(super) fn set_header(message: &Message<'_>) -> Result<SetHeader, Malformed> 
     for attribute in attributes(message)? {
         let attribute = attribute?;
         match attribute.kind {
-            attr::IPSET_ATTR_SETNAME => name = Some(attribute.string()?.to_owned()),
+            attr::IPSET_ATTR_SETNAME => name = Some(attribute.name()),
             attr::IPSET_ATTR_TYPENAME => kind = Some(SetType::from(attribute.string()?)),
             attr::IPSET_ATTR_FAMILY => family = Family::from(attribute.u8()?),
             attr::IPSET_ATTR_REVISION => revision = attribute.u8()?,

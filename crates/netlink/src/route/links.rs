@@ -85,7 +85,7 @@ pub(super) fn parse(message: &Message<'_>) -> Result<Link, Malformed> {
     for attribute in Attributes::new(message.payload.get(IFINFOMSG..).ok_or(cut_off)?) {
         let attribute = attribute?;
         match attribute.kind {
-            IFLA_IFNAME => name = Some(attribute.string()?.to_owned()),
+            IFLA_IFNAME => name = Some(attribute.name()),
             IFLA_LINKINFO => kind = info_kind(&attribute)?,
             _ => {}
         }

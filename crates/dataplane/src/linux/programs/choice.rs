@@ -54,16 +54,12 @@ fn is_installed(program: &str) -> bool {
     env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// What the programs print, as far as they are there. All tables, since asking the legacy variant for one would load
-/// its module.
+/// What the programs print, as far as they are there and this kernel has what they need; either may be without IPv6.
+/// All tables, since asking the legacy variant for one would load its module.
 fn dump(programs: [&str; 2]) -> Option<String> {
-    let mut dump = None;
-    for program in programs {
-        if let Ok(output) = command(program).stdin(Stdio::null()).output() {
-            dump.get_or_insert_with(String::new).push_str(&String::from_utf8_lossy(&output.stdout));
-        }
-    }
-    dump
+    let outputs = programs.map(|program| command(program).stdin(Stdio::null()).output().ok());
+    let good = outputs.into_iter().flatten().filter(|output| output.status.success());
+    good.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).reduce(|both, one| both + &one)
 }
 
 #[cfg(test)]
