@@ -17,7 +17,7 @@ use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
 use crate::Error;
 use crate::drain::Drains;
 use crate::flows;
-use crate::kernel::{Kernel, Missing, Observed};
+use crate::kernel::{Kernel, Missing, Observed, Shortfall};
 use crate::leftovers::{self, Leftovers};
 use crate::report::{Comparison, Differences, Foreign, Foundation, Repaired, Report};
 use crate::sysctl::{Sysctl, Sysctls};
@@ -280,7 +280,10 @@ impl<K: Kernel> Dataplane<K> {
             }
             preparations.push(format!("set sysctl {} to {}", sysctl.name, sysctl.value));
         }
-        let missing = self.kernel.missing(&families)?;
+        let Shortfall { missing, misfits } = self.kernel.shortfall(&families)?;
+        if let Some(misfit) = misfits.into_iter().next() {
+            return Err(misfit);
+        }
         preparations.extend(missing.iter().map(|element| format!("create {element}")));
         for family in families.iter().copied() {
             let findings = rules::findings(&mut self.kernel, family, target.options)?;
@@ -295,13 +298,16 @@ impl<K: Kernel> Dataplane<K> {
     /// Settings, the interface and the sets.
     fn build_foundations(&mut self, families: &[Family], report: &mut Report) {
         self.enforce_settings(report);
-        report.add_repairs(self.create_missing(families));
+        let created = self.kernel.shortfall(families).and_then(|Shortfall { missing, misfits }| {
+            report.errors.extend(misfits);
+            self.create(&missing)
+        });
+        report.add_repairs(created);
     }
 
-    fn create_missing(&mut self, families: &[Family]) -> Result<Vec<Repaired>, Error> {
-        let missing = self.kernel.missing(families)?;
+    fn create(&mut self, missing: &[Missing]) -> Result<Vec<Repaired>, Error> {
         if !missing.is_empty() {
-            self.kernel.create(&missing)?;
+            self.kernel.create(missing)?;
         }
         let kind = |element: &Missing| match element {
             Missing::Interface => Foundation::Interface,

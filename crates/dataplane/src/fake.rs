@@ -13,7 +13,7 @@ use plan::{Entry, Member, Operation, RealServer, Scheduler, SetId, State, Virtua
 use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{
-    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, VirtualServers,
+    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, Shortfall, VirtualServers,
 };
 
 use self::rules::SavedRules;
@@ -25,6 +25,8 @@ pub struct FakeKernel {
     pub interface: bool,
     /// The sets that exist.
     pub sets: BTreeSet<SetId>,
+    /// Sets of others by our names.
+    pub foreign_sets: BTreeSet<SetId>,
     /// The IPVS table, the set entries, and the addresses of `kube-ipvs0`.
     pub state: State,
     /// Connections of real servers; none where nothing is said.
@@ -149,10 +151,21 @@ impl FakeKernel {
 }
 
 impl Kernel for FakeKernel {
-    fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
-        let sets = families.iter().copied().flat_map(SetId::all).filter(|set| !self.sets.contains(set));
+    fn shortfall(&mut self, families: &[Family]) -> Result<Shortfall, Error> {
+        let sets = families.iter().copied().flat_map(SetId::all);
+        let (misfits, fitting): (Vec<SetId>, Vec<SetId>) =
+            sets.partition(|set| self.foreign_sets.contains(set));
+        let missing = fitting.into_iter().filter(|set| !self.sets.contains(set)).map(Missing::Set);
         let interface = (!self.interface).then_some(Missing::Interface);
-        Ok(interface.into_iter().chain(sets.map(Missing::Set)).collect())
+        let misfit = |set: SetId| Error::SetMismatch {
+            name: set.to_string(),
+            found: "hash:mac".to_owned(),
+            wanted: set.name.set_type().to_string(),
+        };
+        Ok(Shortfall {
+            missing: interface.into_iter().chain(missing).collect(),
+            misfits: misfits.into_iter().map(misfit).collect(),
+        })
     }
 
     fn create(&mut self, missing: &[Missing]) -> Result<(), Error> {

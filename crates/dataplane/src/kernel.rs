@@ -17,11 +17,11 @@ use crate::flows::Stale;
 
 /// What the engine asks of a kernel. Everything acts in the network namespace in which the kernel was opened.
 pub trait Kernel {
-    /// What is missing of the interface `kube-ipvs0` and of the sets of `families`.
+    /// What is not as it should be of the interface `kube-ipvs0` and of the sets of `families`.
     ///
     /// # Errors
-    /// If the interface or a set exists but is of another kind.
-    fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error>;
+    /// If they cannot be listed.
+    fn shortfall(&mut self, families: &[Family]) -> Result<Shortfall, Error>;
 
     /// Creates what is missing.
     ///
@@ -166,6 +166,16 @@ pub struct VirtualServers {
     pub configs: Vec<(VirtualServerKey, VirtualServerConfig)>,
     /// The others: told by firewall mark, mostly, and always foreign.
     pub firewall_marks: usize,
+}
+
+/// What is not as it should be of what everything else stands in.
+#[derive(Debug, Default)]
+pub struct Shortfall {
+    /// What can be created.
+    pub missing: Vec<Missing>,
+    /// For each thing that is there in another form, [`Error::ForeignInterface`] or [`Error::SetMismatch`]. Somebody has
+    /// to take it away.
+    pub misfits: Vec<Error>,
 }
 
 /// What everything else stands in.

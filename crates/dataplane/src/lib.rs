@@ -19,8 +19,8 @@ pub mod sysctl;
 pub use engine::{Dataplane, Progress, Settings, Target};
 pub use error::{Error, ErrorKind};
 pub use kernel::{
-    Applied, Failure, Kernel, Missing, Observed, RealServerLoad, RulesReader, SentMessages, Sighting,
-    VirtualServers,
+    Applied, Failure, Kernel, Missing, Observed, RealServerLoad, RulesReader, SentMessages, Shortfall,
+    Sighting, VirtualServers,
 };
 pub use meter::{Meter, Traffic};
 pub use report::{Comparison, ConntrackLook, Differences, Foreign, Foundation, Repaired, Report, Tally};

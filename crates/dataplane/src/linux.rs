@@ -31,7 +31,7 @@ use plan::{Element, Entry, Operation, SetId, VirtualServerKey};
 use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{
-    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, VirtualServers,
+    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, Shortfall, VirtualServers,
 };
 
 use self::interface::Interface;
@@ -110,11 +110,15 @@ impl Linux {
 }
 
 impl Kernel for Linux {
-    fn missing(&mut self, families: &[Family]) -> Result<Vec<Missing>, Error> {
-        let has_interface = self.interface.find()?;
-        let mut missing: Vec<Missing> = (!has_interface).then_some(Missing::Interface).into_iter().collect();
-        missing.extend(sets::missing(&mut self.ipset, families)?.into_iter().map(Missing::Set));
-        Ok(missing)
+    fn shortfall(&mut self, families: &[Family]) -> Result<Shortfall, Error> {
+        let mut shortfall = sets::shortfall(&mut self.ipset, families)?;
+        match self.interface.find() {
+            Ok(true) => {}
+            Ok(false) => shortfall.missing.insert(0, Missing::Interface),
+            Err(error @ Error::ForeignInterface { .. }) => shortfall.misfits.push(error),
+            Err(error) => return Err(error),
+        }
+        Ok(shortfall)
     }
 
     fn create(&mut self, missing: &[Missing]) -> Result<(), Error> {

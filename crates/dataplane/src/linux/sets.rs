@@ -9,18 +9,19 @@ use plan::{Entry, HASH_SIZE, SetId, SetType};
 
 use super::convert;
 use crate::Error;
+use crate::kernel::{Missing, Shortfall};
 
-/// The sets of `families` that do not exist. Those that do are checked to be what they should be.
-pub(super) fn missing(ipset: &mut Ipset, families: &[Family]) -> Result<Vec<SetId>, Error> {
+/// The sets of `families` that do not exist, or are not what they should be.
+pub(super) fn shortfall(ipset: &mut Ipset, families: &[Family]) -> Result<Shortfall, Error> {
     let present = headers(ipset)?;
-    let mut missing = Vec::new();
+    let mut shortfall = Shortfall::default();
     for set in families.iter().copied().flat_map(SetId::all) {
         match present.get(&set) {
-            Some(header) => check(set, header)?,
-            None => missing.push(set),
+            Some(header) => shortfall.misfits.extend(check(set, header).err()),
+            None => shortfall.missing.push(Missing::Set(set)),
         }
     }
-    Ok(missing)
+    Ok(shortfall)
 }
 
 /// Creates sets.

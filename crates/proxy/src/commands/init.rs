@@ -32,7 +32,7 @@ pub(crate) fn prepare(configuration: &Configuration) -> anyhow::Result<()> {
 /// If the kernel lacks the interface's or a set's kind.
 pub(crate) fn lay_foundations(kernel: &mut Linux, families: &BTreeSet<Family>) -> anyhow::Result<()> {
     let families: Vec<Family> = families.iter().copied().collect();
-    match kernel.missing(&families).and_then(|missing| kernel.create(&missing)) {
+    match kernel.shortfall(&families).and_then(|shortfall| kernel.create(&shortfall.missing)) {
         Err(error @ (Error::NoDummy { .. } | Error::SetCreation { .. })) => Err(error.into()),
         Ok(()) | Err(_) => Ok(()),
     }

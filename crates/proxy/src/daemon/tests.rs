@@ -40,8 +40,8 @@ impl Shared {
 }
 
 impl Kernel for Shared {
-    fn missing(&mut self, families: &[Family]) -> Result<Vec<dataplane::Missing>, dataplane::Error> {
-        self.with(|kernel| kernel.missing(families))
+    fn shortfall(&mut self, families: &[Family]) -> Result<dataplane::Shortfall, dataplane::Error> {
+        self.with(|kernel| kernel.shortfall(families))
     }
     fn create(&mut self, missing: &[dataplane::Missing]) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.create(missing))

@@ -1,6 +1,7 @@
 //! What is done before it is known what to serve, and what the first reconciliation makes of it.
 
 use super::*;
+use plan::SetId;
 
 #[test]
 fn what_was_prepared_is_not_done_again_and_told_by_the_first_reconciliation() {
@@ -29,6 +30,20 @@ fn what_could_not_be_prepared_is_given_and_done_by_the_first_reconciliation() {
     let report = reconcile(&mut dataplane, &State::default());
     assert!(report.is_complete() && repaired(&report, "interface kube-ipvs0 created"));
     assert_eq!((report.limitations.len(), dataplane.kernel().restores), (1, 2));
+}
+
+/// A set of somebody else's by one of our names costs what needs that set.
+#[test]
+fn a_set_that_does_not_fit_does_not_keep_the_others_from_being_made() {
+    let set = SetId::by_name("KUBE-CLUSTER-IP").unwrap();
+    let mut dataplane = dataplane();
+    dataplane.kernel_mut().foreign_sets.insert(set);
+    let errors = dataplane.prepare(&options(), Instant::now());
+    assert!(matches!(errors[..], [Error::SetMismatch { .. }]), "{errors:?}");
+    let kernel = dataplane.kernel();
+    assert!(kernel.interface && !kernel.sets.contains(&set));
+    assert_eq!((kernel.sets.len(), kernel.restores), (SetId::all(Family::V4).count() - 1, 1));
+    assert!(!reconcile(&mut dataplane, &State::default()).is_complete(), "it goes on to be told");
 }
 
 #[test]
