@@ -213,7 +213,7 @@ impl ApiServer {
     }
 
     /// The requests so far: `list services`, `stream nodes`, `watch services 12`, `create events`, each followed
-    /// by the status if that was an error.
+    /// by the status if that was an error. One that is never answered is `GET /api/v1/services unanswered`.
     pub fn requests(&self) -> Vec<String> {
         lock(&self.shared.requests).clone()
     }

@@ -52,13 +52,15 @@ pub(super) async fn answer(
     shared: Arc<Shared>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
+    let mut line = format!("{} {}", request.method(), request.uri().path());
     if shared.has(Fault::Hang) {
-        std::future::pending::<()>().await;
+        line.push_str(" unanswered");
+        lock(&shared.requests).push(line);
+        return std::future::pending().await;
     }
     if shared.has(Fault::Slow) {
         tokio::time::sleep(SLOWNESS).await;
     }
-    let mut line = format!("{} {}", request.method(), request.uri().path());
     let encoding = shared.encoding(request.headers());
     let answer = match admit(&shared, &request) {
         Err(refusal) => Err(refusal),

@@ -74,6 +74,10 @@ impl Scene {
 
     async fn next(&mut self) {
         let change = tokio::time::timeout(PATIENCE, self.changes.recv()).await.unwrap().unwrap();
+        self.hear(change);
+    }
+
+    fn hear(&mut self, change: Change) {
         match change {
             Change::ServiceApplied(service) => {
                 let ip = service.cluster_ips.v4.map(|ip| ip.to_string()).unwrap_or_default();
@@ -128,6 +132,10 @@ impl Scene {
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    }
+
+    async fn until_requests_for_services(&self, count: usize) {
+        self.until(|_| self.requests().len() >= count).await;
     }
 
     /// The requests for Services so far.

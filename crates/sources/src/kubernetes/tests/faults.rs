@@ -22,8 +22,10 @@ const CHANGED: [&str; 3] = ["EndpointSlice default/a-1 10.1.0.7", "Node n1", "Se
 #[tokio::test]
 async fn connections_that_are_cut_go_on_where_they_were() {
     let mut scene = Scene::start(server()).await;
-    for _ in 0..3 {
+    for cuts in 1..=3 {
+        scene.until(|server| server.watches() == 3).await;
         scene.server.cut();
+        scene.until_requests_for_services(1 + cuts).await;
     }
     change(&scene.server);
     scene.expect(&CHANGED).await;
@@ -75,11 +77,12 @@ async fn a_forgotten_version_means_reading_again() {
 async fn an_open_watch_is_told_that_the_history_is_gone() {
     let mut scene = Scene::start(server()).await;
     scene.until(|server| server.watches() == 3).await;
+    // So that only reading again can tell of the change.
     scene.server.fault(Fault::Mute);
     change(&scene.server);
-    scene.server.heal();
     scene.server.forget_openly();
     scene.expect(&CHANGED).await;
+    assert_eq!(scene.requests(), ["stream services", "stream services"]);
 }
 
 /// A backup was restored: the versions start again from below, and only a bookmark shows it.
@@ -215,13 +218,18 @@ async fn lists_that_are_none_remove_nothing() {
         server.fault(Fault::NoStreamingLists);
         let mut scene = Scene::start(server).await;
         scene.expect(&START).await;
+        scene.until(|server| server.watches() == 3).await;
+        // So that the watches which are open do not tell of the removal.
+        scene.server.fault(Fault::Mute);
         scene.server.fault(fault);
         change(&scene.server);
         scene.server.forget_openly();
-        scene.server.cut();
         let before = scene.server.requests().len();
         scene.until(|server| server.requests().len() >= before + 9).await;
-        assert_eq!(scene.removed, 0, "{fault:?}");
+        while let Ok(change) = scene.changes.try_recv() {
+            scene.hear(change);
+        }
+        assert_eq!(scene.text(), START, "{fault:?}");
         scene.server.heal();
         scene.expect(&CHANGED).await;
     }
@@ -257,10 +265,12 @@ async fn a_server_that_does_not_answer() {
     let timing = Timing { request: Duration::from_millis(100), ..TIMING };
     let mut scene = Scene::start_with(server(), timing).await;
     scene.expect(&START).await;
+    scene.until(|server| server.watches() == 3).await;
     scene.server.fault(Fault::Hang);
     scene.server.cut();
+    // The second of them shows that the first was given up.
+    scene.until_requests_for_services(3).await;
     change(&scene.server);
-    tokio::time::sleep(Duration::from_millis(300)).await;
     scene.server.heal();
     scene.expect(&CHANGED).await;
 }
@@ -273,6 +283,8 @@ async fn a_watch_in_which_nothing_is_heard() {
     scene.expect(&START).await;
     scene.server.fault(Fault::Mute);
     change(&scene.server);
+    // The second of them shows that the first was given up.
+    scene.until_requests_for_services(2).await;
     scene.server.heal();
     scene.expect(&CHANGED).await;
 }
