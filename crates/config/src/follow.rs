@@ -21,29 +21,6 @@ const MOST_QUIETS: u32 = 10;
 /// left.
 const POLL: Duration = Duration::from_secs(60);
 
-/// Follows the file on a thread of its own, which calls `changed` once at first and then whenever the file holds
-/// something else, until it is told to break.
-///
-/// What is watched is the directory: the files of a ConfigMap's volume are links that change all at once, when the
-/// directory behind them is exchanged.
-///
-/// # Errors
-/// If there can be no thread.
-pub fn follow(path: &Path, mut changed: impl FnMut() -> ControlFlow<()> + Send + 'static) -> io::Result<()> {
-    let path = path.to_owned();
-    let run = move || {
-        let events = Events::of(&path);
-        let mut file = File { path, known: None, gone: false };
-        loop {
-            if file.is_changed() && changed().is_break() {
-                return;
-            }
-            events.wait();
-        }
-    };
-    thread::Builder::new().name("config".to_owned()).spawn(run).map(drop)
-}
-
 /// The file as it was read last.
 struct File {
     path: PathBuf,
@@ -58,9 +35,36 @@ struct Events {
     _source: (Sender<notify::Result<Event>>, Option<RecommendedWatcher>),
 }
 
+/// Follows the file on a thread of its own, which calls `changed` once at first and then whenever the file holds
+/// something else, until it is told to break.
+///
+/// What is watched is the directory: the files of a ConfigMap's volume are links that change all at once, when the
+/// directory behind them is exchanged.
+///
+/// # Errors
+/// If there can be no thread.
+pub fn follow(path: &Path, mut changed: impl FnMut() -> ControlFlow<()> + Send + 'static) -> io::Result<()> {
+    let path = path.to_owned();
+    let run = move || {
+        let events = Events::of(&path);
+        let mut file = File::at(path);
+        loop {
+            if file.is_changed() && changed().is_break() {
+                return;
+            }
+            events.wait();
+        }
+    };
+    thread::Builder::new().name("config".to_owned()).spawn(run).map(drop)
+}
+
 // === impl File ===
 
 impl File {
+    fn at(path: PathBuf) -> Self {
+        File { path, known: None, gone: false }
+    }
+
     fn is_changed(&mut self) -> bool {
         let content = match fs::read(&self.path) {
             Ok(content) => content,

@@ -21,16 +21,33 @@ fn followed(path: &Path) -> Receiver<String> {
 }
 
 #[test]
-fn a_written_file_is_noticed_and_the_same_again_is_not() {
+fn a_written_file_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.conf");
     fs::write(&path, "one").unwrap();
     let changes = followed(&path);
     assert_eq!(changes.recv_timeout(LONG).unwrap(), "one");
-    fs::write(&path, "one").unwrap();
-    fs::write(folder.path().join("other"), "x").unwrap();
     fs::write(&path, "two").unwrap();
     assert_eq!(changes.recv_timeout(LONG).unwrap(), "two");
+}
+
+#[test]
+fn the_same_again_is_no_change_nor_is_a_file_that_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.conf");
+    let mut file = File::at(path.clone());
+    let mut is_changed_by = |content: Option<&str>| {
+        match content {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        file.is_changed()
+    };
+    assert!(is_changed_by(Some("one")));
+    assert!(!is_changed_by(Some("one")));
+    assert!(!is_changed_by(None));
+    assert!(!is_changed_by(Some("one")));
+    assert!(is_changed_by(Some("two")));
 }
 
 #[test]
