@@ -20,7 +20,8 @@ const DEPRECATED: [(&str, &str); 2] =
 /// Reads and checks the configuration. Without a file the flags are it. With one, the file is it, as for kube-proxy,
 /// except for the node's name, logging, the API server's address and kube-ipvs' own flags, which take precedence.
 ///
-/// The schedulers are those that `scheduler` accepts. `warnings` gets a sentence for each thing that is not as it seems, also if there is an error.
+/// The schedulers are those that `scheduler` accepts. `warnings` gets a sentence for each thing that is not as it seems,
+/// also if there is an error.
 ///
 /// # Errors
 /// If the file cannot be read, or values make no sense.

@@ -1,6 +1,6 @@
 //! Addresses and ranges, parsed as leniently as kube-proxy does: IPv4 octets may have leading zeros and are
-//! decimal all the same (Go's parser before 1.17, which Kubernetes keeps for stored objects), and an IPv4
-//! address in IPv6 clothes is an IPv4 address.
+//! decimal all the same (Go's parser before 1.17, which Kubernetes keeps for stored objects), and an
+//! IPv4-mapped IPv6 address is an IPv4 address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -25,7 +25,7 @@ pub fn parse_range(text: &str) -> Option<IpNet> {
     let prefix = parse_decimal(prefix)?;
     let ip = parse_ip(address)?;
     let range = match ip {
-        // A prefix of an IPv4 address in IPv6 clothes counts the clothes.
+        // The prefix of an IPv4-mapped IPv6 address counts the 96 bits before the IPv4 address too.
         IpAddr::V4(v4) if address.contains(':') => match prefix.checked_sub(96) {
             Some(prefix) => Ipv4Net::new(v4, prefix).map(IpNet::V4),
             None => Ipv6Net::new(v4.to_ipv6_mapped(), prefix).map(IpNet::V6),

@@ -26,6 +26,15 @@ struct Measured {
     peak_kib: u64,
 }
 
+/// One round of everything.
+struct Run {
+    first: Start,
+    second: Start,
+    discard: Duration,
+    replay: Duration,
+    peak_kib: u64,
+}
+
 pub(super) fn measure(setting: &Setting, sizes: &[Size]) -> Result<()> {
     table::head(
         "Start",
@@ -92,15 +101,6 @@ fn measure_one(setting: &Setting, size: Size) -> Result<()> {
         &format!("{} MiB", measured.peak_kib / 1024),
     ]);
     Ok(())
-}
-
-/// One round of everything.
-struct Run {
-    first: Start,
-    second: Start,
-    discard: Duration,
-    replay: Duration,
-    peak_kib: u64,
 }
 
 // === impl Measured ===

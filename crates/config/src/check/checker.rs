@@ -1,4 +1,5 @@
-//! Checks of single values, which collect what is wrong. A wrong value gets a stand-in, so that the others can be looked at.
+//! Checks of single values, which collect what is wrong. A wrong value gets a stand-in, so that the others can be
+//! looked at.
 
 use std::fmt::Display;
 use std::time::Duration;

@@ -9,6 +9,20 @@ use crate::pool::Pool;
 /// Where objects without a namespace are.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// `apiVersion` and `kind`.
+#[derive(Clone, Debug)]
+struct Type {
+    api_version: String,
+    kind: String,
+}
+
+enum Meaning {
+    Kind(Kind),
+    /// A list; the type is that of items which do not name theirs.
+    List(Option<Type>),
+    Other,
+}
+
 /// Decodes everything in `value`; each result comes with the place where it stands.
 pub(super) fn decode(value: Value, place: &str, pool: &mut Pool) -> Vec<(String, Decoded)> {
     let mut found = Vec::new();
@@ -71,20 +85,6 @@ fn decode_kind(kind: Kind, value: Value, pool: &mut Pool) -> Decoded {
 fn complaint(place: String, reason: &str) -> (String, Decoded) {
     let problem = Problem::new(&place, reason);
     (place, Decoded { outcome: Outcome::Unusable(None), problems: vec![problem] })
-}
-
-/// `apiVersion` and `kind`.
-#[derive(Clone, Debug)]
-struct Type {
-    api_version: String,
-    kind: String,
-}
-
-enum Meaning {
-    Kind(Kind),
-    /// A list; the type is that of items which do not name theirs.
-    List(Option<Type>),
-    Other,
 }
 
 // === impl Type ===

@@ -9,6 +9,14 @@ use serde_json::json;
 
 use super::*;
 
+/// What is logged on this thread, which with tokio's current-thread runtime is what this test logs.
+#[derive(Clone, Copy, Debug)]
+struct Log;
+
+thread_local! {
+    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Changes something of everything, in a way that only a complete reading or a complete history shows.
 fn change(server: &ApiServer) {
     server.apply(service("b", "10.0.0.2")).unwrap();
@@ -324,12 +332,23 @@ async fn loss_and_return_are_logged_once() {
     scene.expect(&CHANGED).await;
 }
 
-/// What is logged on this thread, which with tokio's current-thread runtime is what this test logs.
-#[derive(Clone, Copy, Debug)]
-struct Log;
-
-thread_local! {
-    static LINES: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+#[tokio::test]
+async fn one_bad_object_costs_only_itself() {
+    for streaming in [true, false] {
+        let server = json_server();
+        if !streaming {
+            server.fault(Fault::NoStreamingLists);
+        }
+        server.apply_as(Resource::Services, "default/bad", json!([1, 2]));
+        server.apply_as(
+            Resource::Services,
+            "default/worse",
+            json!({"metadata": {"name": "worse"}, "spec": 3}),
+        );
+        let mut scene = Scene::start(server).await;
+        scene.expect(&START).await;
+        scene.expect_problem("Service (name unknown): ").await;
+    }
 }
 
 impl Log {
@@ -364,24 +383,5 @@ impl Write for Log {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
-    }
-}
-
-#[tokio::test]
-async fn one_bad_object_costs_only_itself() {
-    for streaming in [true, false] {
-        let server = json_server();
-        if !streaming {
-            server.fault(Fault::NoStreamingLists);
-        }
-        server.apply_as(Resource::Services, "default/bad", json!([1, 2]));
-        server.apply_as(
-            Resource::Services,
-            "default/worse",
-            json!({"metadata": {"name": "worse"}, "spec": 3}),
-        );
-        let mut scene = Scene::start(server).await;
-        scene.expect(&START).await;
-        scene.expect_problem("Service (name unknown): ").await;
     }
 }

@@ -25,6 +25,15 @@ const CLUSTER_IPS: usize = 9;
 /// DNS over two protocols; pod-1, pod-3 and pod-5 SCTP.
 const LOOP_BACKS: [usize; 2] = [3 + 2 + 2, 3 + 2 + 1];
 
+/// What a node's kernel holds.
+struct Counts {
+    virtual_servers: usize,
+    real_servers: usize,
+    addresses: usize,
+    sets: String,
+    rules: usize,
+}
+
 /// Starts kube-ipvs and counts what it programs.
 pub(crate) fn programmed(stage: &mut Stage) -> Result<Outcome, Error> {
     stage.start_proxies()?;
@@ -65,15 +74,6 @@ pub(crate) fn programmed(stage: &mut Stage) -> Result<Outcome, Error> {
         );
     }
     Ok(outcome)
-}
-
-/// What a node's kernel holds.
-struct Counts {
-    virtual_servers: usize,
-    real_servers: usize,
-    addresses: usize,
-    sets: String,
-    rules: usize,
 }
 
 // === impl Counts ===
