@@ -17,6 +17,8 @@ mod dual_stack;
 mod load;
 #[path = "lab_conformance/load_balancers.rs"]
 mod load_balancers;
+#[path = "lab_conformance/manifests.rs"]
+mod manifests;
 #[path = "lab_conformance/networking.rs"]
 mod networking;
 #[path = "lab_conformance/policies.rs"]
@@ -28,5 +30,5 @@ mod scene;
 #[path = "lab_conformance/services.rs"]
 mod services;
 #[path = "support/support.rs"]
-#[allow(dead_code, reason = "other tests share it")]
+#[allow(dead_code, reason = "lab_e2e uses the rest, and is compiled without this")]
 mod support;

@@ -35,7 +35,6 @@ mod schedulers;
 #[path = "lab_e2e/start.rs"]
 mod start;
 #[path = "support/support.rs"]
-#[allow(dead_code, reason = "other tests share it")]
 mod support;
 #[path = "lab_e2e/takeover.rs"]
 mod takeover;

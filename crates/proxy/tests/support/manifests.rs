@@ -24,12 +24,12 @@ pub(crate) struct Service {
     number: u16,
     ports: Vec<Port>,
     annotations: Map<String, Value>,
-    labels: Map<String, Value>,
+    pub(crate) labels: Map<String, Value>,
     /// Fields of the spec beside those that a cluster IP needs.
     spec: Map<String, Value>,
     /// Addresses of a load balancer's ingress.
-    ingress: Vec<Value>,
-    slices: Vec<Slice>,
+    pub(crate) ingress: Vec<Value>,
+    pub(crate) slices: Vec<Slice>,
 }
 
 /// A port of a Service.
@@ -71,13 +71,6 @@ impl Manifests {
         self.remove(&format!("{}.json", service.name));
     }
 
-    /// Takes everything away.
-    pub(crate) fn clear(&self) {
-        for entry in fs::read_dir(self.folder.path()).unwrap() {
-            fs::remove_file(entry.unwrap().path()).unwrap();
-        }
-    }
-
     pub(crate) fn remove(&self, file: &str) {
         fs::remove_file(self.folder.path().join(file)).unwrap();
     }
@@ -117,11 +110,6 @@ impl Service {
         self
     }
 
-    pub(crate) fn label(mut self, key: &str, value: &str) -> Service {
-        self.labels.insert(key.to_owned(), json!(value));
-        self
-    }
-
     /// Sets fields of the spec, as `{ "type": "NodePort", "externalTrafficPolicy": "Local" }`; null takes one away.
     pub(crate) fn spec(mut self, fields: Value) -> Service {
         let Value::Object(fields) = fields else { panic!("{fields} is no object") };
@@ -135,18 +123,6 @@ impl Service {
             "sessionAffinity": "ClientIP",
             "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": seconds } },
         }))
-    }
-
-    /// A load balancer has given the Service these addresses, and delivers what is for them as it is (`ipMode: VIP`).
-    pub(crate) fn load_balancer(self, addresses: &[IpAddr]) -> Service {
-        let ingress = addresses.iter().map(|ip| json!({ "ip": ip, "ipMode": "VIP" })).collect();
-        self.spec(json!({ "type": "LoadBalancer" })).ingress(ingress)
-    }
-
-    /// What the status says of the load balancer.
-    pub(crate) fn ingress(mut self, ingress: Vec<Value>) -> Service {
-        self.ingress = ingress;
-        self
     }
 
     /// Adds a slice whose ports are the Service's.
@@ -163,12 +139,6 @@ impl Service {
         self
     }
 
-    /// The same without any endpoint.
-    pub(crate) fn without_slices(mut self) -> Service {
-        self.slices.clear();
-        self
-    }
-
     /// The same with another condition of one pod.
     pub(crate) fn with(mut self, pod: &str, condition: Condition) -> Service {
         let endpoints = self.slices.iter_mut().flat_map(|slice| &mut slice.endpoints);
@@ -180,10 +150,6 @@ impl Service {
     pub(crate) fn without(mut self, pod: &str) -> Service {
         self.slices.iter_mut().for_each(|slice| slice.endpoints.retain(|endpoint| endpoint.pod != pod));
         self
-    }
-
-    pub(crate) fn name(&self) -> &str {
-        &self.name
     }
 
     pub(crate) fn ips(&self) -> [IpAddr; 2] {
@@ -259,11 +225,6 @@ impl Port {
         let (number, target) = ports(protocol);
         let name = protocol.to_string().to_lowercase();
         Port { name, protocol, number, target, node_port: None }
-    }
-
-    /// A port for TCP.
-    pub(crate) fn named(name: &str, number: u16, target: u16) -> Port {
-        Port { name: name.to_owned(), number, target, ..Port::of(Protocol::Tcp) }
     }
 
     pub(crate) fn node_port(mut self, number: u16) -> Port {

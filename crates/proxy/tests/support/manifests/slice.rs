@@ -35,10 +35,13 @@ pub(crate) enum Condition {
     Unready,
     /// It is told to end and still passes its readiness probe.
     Terminating,
+    #[allow(dead_code, reason = "only lab_conformance has such pods")]
     TerminatingUnready,
     /// Unready, in a Service that publishes such pods.
+    #[allow(dead_code, reason = "only lab_conformance has such pods")]
     Published,
     /// Terminating and unready, in a Service that publishes such pods.
+    #[allow(dead_code, reason = "only lab_conformance has such pods")]
     TerminatingPublished,
 }
 
@@ -47,18 +50,6 @@ pub(crate) enum Condition {
 impl Slice {
     pub(crate) fn of(endpoints: Vec<Endpoint>) -> Slice {
         Slice { weight: None, endpoints, ports: None, labels: Map::new() }
-    }
-
-    /// These pods listen on ports of their own: TCP ports, by the names of the Service's ports.
-    pub(crate) fn ports(mut self, ports: &[(&str, u16)]) -> Slice {
-        let port = |(name, number): &(&str, u16)| ((*name).to_owned(), Protocol::Tcp, *number);
-        self.ports = Some(ports.iter().map(port).collect());
-        self
-    }
-
-    pub(crate) fn label(mut self, key: &str, value: &str) -> Slice {
-        self.labels.insert(key.to_owned(), json!(value));
-        self
     }
 
     /// The slice of one family.
