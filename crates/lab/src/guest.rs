@@ -95,11 +95,6 @@ impl Guest {
             time_limit: Duration::from_secs(600),
         }
     }
-
-    /// The kernel's version, such as `6.1.0-56-amd64`.
-    pub fn kernel_version(&self) -> &str {
-        &self.kernel.version
-    }
 }
 
 /// The folder used when nothing else is said: `lab` in cargo's target folder.

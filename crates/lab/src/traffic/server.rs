@@ -137,10 +137,8 @@ fn send_slowly(mut socket: &Socket, lines: u32, pause: Duration, shared: &Shared
 fn answer_datagrams(socket: &Socket, shared: &Shared) {
     let mut buffer = [MaybeUninit::<u8>::uninit(); 512];
     while !shared.stop.load(Ordering::Relaxed) {
-        let Ok((length, source)) = socket.recv_from(&mut buffer) else {
-            continue;
-        };
-        let _ = length;
+        // Whatever was sent, the answer is the same.
+        let Ok((_, source)) = socket.recv_from(&mut buffer) else { continue };
         let Some(peer) = source.as_socket() else { continue };
         let _ = socket.send_to(format!("{}\n", answer("who", canonical(peer), shared)).as_bytes(), &source);
     }
