@@ -1,11 +1,10 @@
 //! The Kustomize base, its overlays and the Helm chart.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::difference::differences;
 use super::{Given, Group, tools};
@@ -41,7 +40,7 @@ pub(super) struct Equipment {
 }
 
 /// Objects by kind and name.
-type Objects = BTreeMap<String, Value>;
+type Objects = Map<String, Value>;
 
 // === impl Equipment ===
 
@@ -132,16 +131,9 @@ fn kubeadm_changes_image(equipment: &Equipment) -> Result<()> {
     let mut kubectl = process::command(&equipment.kubectl);
     kubectl.args(["patch", "--local", "--type=strategic", "--output=yaml", "--filename"]).arg(&kubeadm);
     let patched = process::output(kubectl.arg("--patch-file").arg(&patch))?;
-    let found: Vec<String> = objects(&fs::read_to_string(&kubeadm)?)?
-        .values()
-        .zip(objects(&patched)?.values())
-        .flat_map(|(before, after)| differences(before, after))
-        .collect();
-    ensure!(
-        found.len() == 1
-            && found.iter().all(|line| line.starts_with(".spec.template.spec.containers[0].image:")),
-        "the overlay changes {found:?}"
-    );
+    let found = differences(&objects(&fs::read_to_string(&kubeadm)?)?, &objects(&patched)?);
+    let image = ".DaemonSet/kube-proxy.spec.template.spec.containers[0].image:";
+    ensure!(matches!(&found[..], [line] if line.starts_with(image)), "the overlay changes {found:?}");
     Ok(())
 }
 
@@ -173,12 +165,7 @@ fn versions(equipment: &Equipment) -> Result<()> {
 }
 
 fn same(base: &Objects, chart: &Objects) -> Result<()> {
-    let keys = |objects: &Objects| objects.keys().cloned().collect::<Vec<_>>();
-    ensure!(keys(base) == keys(chart), "{:?} and {:?}", keys(base), keys(chart));
-    let mut found = Vec::new();
-    for ((name, base), chart) in base.iter().zip(chart.values()) {
-        found.extend(differences(base, chart).into_iter().map(|line| format!("{name}{line}")));
-    }
+    let found = differences(base, chart);
     ensure!(found.is_empty(), "Kustomize and Helm differ:\n{}", found.join("\n"));
     Ok(())
 }
@@ -198,7 +185,9 @@ fn objects(manifests: &str) -> Result<Objects> {
             let text = content.as_str().unwrap_or_default();
             *content = serde_saphyr::from_str(text).with_context(|| format!("{key} is not YAML"))?;
         }
-        objects.insert(name, object);
+        let other = objects.insert(name.clone(), object);
+        ensure!(other.is_none(), "{name} is there twice");
     }
+    ensure!(!objects.is_empty(), "manifests are empty");
     Ok(objects)
 }
