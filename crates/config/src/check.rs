@@ -18,27 +18,39 @@ use crate::{Configuration, Error, feature_gates};
 /// The only mode that there is here.
 const IPVS: &str = "ipvs";
 
+/// The modes of kube-proxy, after any of which a node can be cleaned up.
+const MODES: [&str; 3] = ["iptables", IPVS, "nftables"];
+
 /// The only version of which metrics can be hidden.
 const PREVIOUS_VERSION: &str = "1.35";
 
 /// Says what is wrong with the name of a scheduler, if anything is.
 pub type SchedulerCheck = fn(&str) -> Result<(), String>;
 
+/// What a configuration is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Purpose {
+    /// To serve Services, in the mode ipvs, with a scheduler that the check accepts.
+    Serve(SchedulerCheck),
+    /// To remove what a proxy left on the node, whatever its mode and its scheduler were.
+    CleanUp,
+}
+
 /// Checks a document, whose mode is filled in if it is not set.
 pub(crate) fn check(
     mut document: KubeProxyConfiguration,
     master: Option<String>,
     naming: Naming,
-    scheduler: SchedulerCheck,
+    purpose: Purpose,
     warnings: &mut Vec<String>,
 ) -> Result<Configuration, Error> {
     let mut checker = Checker::new(naming);
-    checker.mode(&mut document, warnings);
+    checker.mode(&mut document, purpose, warnings);
     warn_of_gates(&document, warnings);
     checker.what_has_no_effect(&document);
     checker.logging(&document);
     document.forget_other_modes();
-    let configuration = checker.configuration(document, master, scheduler);
+    let configuration = checker.configuration(document, master, purpose);
     checker.conclude(configuration)
 }
 
@@ -56,7 +68,7 @@ impl Checker {
         &mut self,
         mut document: KubeProxyConfiguration,
         master: Option<String>,
-        scheduler: SchedulerCheck,
+        purpose: Purpose,
     ) -> Configuration {
         let hostname_override = self.hostname(&document.hostname_override);
         document.hostname_override = hostname_override.clone().unwrap_or_default();
@@ -82,7 +94,7 @@ impl Checker {
             bind_address_hard_fail: one.bind_address_hard_fail,
             sync_period,
             min_sync_period,
-            scheduler: self.scheduler(&one.ipvs.scheduler, scheduler),
+            scheduler: self.scheduler(&one.ipvs.scheduler, purpose),
             exclude_cidrs: self.list("ipvs.excludeCIDRs", &one.ipvs.exclude_cidrs),
             serve_external_ips: feature_gates::serve_external_ips(&one.feature_gates),
             masquerade_all: one.iptables.masquerade_all,
@@ -104,10 +116,11 @@ impl Checker {
         }
     }
 
-    fn mode(&mut self, document: &mut KubeProxyConfiguration, warnings: &mut Vec<String>) {
-        match document.mode.as_str() {
-            IPVS => {}
-            "" => {
+    fn mode(&mut self, document: &mut KubeProxyConfiguration, purpose: Purpose, warnings: &mut Vec<String>) {
+        match (document.mode.as_str(), purpose) {
+            (IPVS, _) => {}
+            (mode, Purpose::CleanUp) if mode.is_empty() || MODES.contains(&mode) => {}
+            ("", Purpose::Serve(_)) => {
                 IPVS.clone_into(&mut document.mode);
                 // Who writes a file writes it for kube-proxy as well; a command line may be ours alone.
                 if matches!(self.naming, Naming::Fields(_)) {
@@ -117,12 +130,16 @@ impl Checker {
                     );
                 }
             }
-            other => {
+            (other, Purpose::Serve(_)) => {
                 self.wrong(
                     "mode",
                     format!("{other:?}"),
                     "kube-ipvs has the mode ipvs only; use ipvs, or kube-proxy",
                 );
+            }
+            (other, Purpose::CleanUp) => {
+                let wanted = format!("must be one of kube-proxy's modes, {}, or empty", MODES.join(", "));
+                self.wrong("mode", format!("{other:?}"), wanted);
             }
         }
     }
@@ -206,9 +223,10 @@ impl Checker {
         name
     }
 
-    fn scheduler(&mut self, name: &str, check: SchedulerCheck) -> String {
+    fn scheduler(&mut self, name: &str, purpose: Purpose) -> String {
         // kube-proxy takes an empty name for its default.
         if !name.is_empty()
+            && let Purpose::Serve(check) = purpose
             && let Err(reason) = check(name)
         {
             self.refuse("ipvs.scheduler", reason);

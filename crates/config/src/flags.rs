@@ -82,8 +82,8 @@ fn argument(setting: &'static Setting, defaults: &Value) -> Option<(Arg, &'stati
         .value_name(value_name(kind));
     let arg = match kind {
         Kind::Bool => arg.num_args(0..=1).require_equals(true).default_missing_value("true"),
-        Kind::Integer | Kind::Number | Kind::Duration => arg.allow_negative_numbers(true),
-        _ => arg,
+        // The next argument is the value, whatever it looks like, as for kube-proxy.
+        _ => arg.allow_hyphen_values(true),
     };
     Some((if name == "v" { arg.short('v') } else { arg }, setting.meaning))
 }

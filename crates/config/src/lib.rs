@@ -22,7 +22,7 @@ mod decode;
 mod feature_gates;
 mod load;
 
-pub use check::{Naming, SchedulerCheck, node_name};
+pub use check::{Naming, Purpose, SchedulerCheck, node_name};
 pub use configuration::Configuration;
 pub use difference::Difference;
 pub use document::KubeProxyConfiguration;

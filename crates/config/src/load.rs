@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::check::{Naming, SchedulerCheck, check};
+use crate::check::{Naming, Purpose, check};
 use crate::decode::decode;
 use crate::document::KubeProxyConfiguration;
 use crate::error::{Invalid, Mistake};
@@ -20,15 +20,14 @@ const DEPRECATED: [(&str, &str); 2] =
 /// Reads and checks the configuration. Without a file the flags are it. With one, the file is it, as for kube-proxy,
 /// except for the node's name, logging, the API server's address and kube-ipvs' own flags, which take precedence.
 ///
-/// The schedulers are those that `scheduler` accepts. `warnings` gets a sentence for each thing that is not as it seems,
-/// also if there is an error.
+/// `warnings` gets a sentence for each thing that is not as it seems, also if there is an error.
 ///
 /// # Errors
-/// If the file cannot be read, or values make no sense.
+/// If the file cannot be read, or values make no sense for the purpose.
 pub fn load(
     flags: &ConfigFlags,
     file: Option<&Path>,
-    scheduler: SchedulerCheck,
+    purpose: Purpose,
     warnings: &mut Vec<String>,
 ) -> Result<Configuration, Error> {
     warnings.extend(without_effect(flags));
@@ -55,7 +54,7 @@ pub fn load(
         }
     };
     let master = flags.text("master").filter(|master| !master.is_empty()).map(str::to_owned);
-    check(document, master, naming, scheduler, warnings)
+    check(document, master, naming, purpose, warnings)
 }
 
 /// Writes the effective configuration as a file that kube-proxy reads as well.

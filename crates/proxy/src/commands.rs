@@ -32,6 +32,14 @@ fn reason(error: &anyhow::Error) -> String {
     text
 }
 
+/// Prints help, or what is wrong with the command line. The exit code of the latter is kube-proxy's; another one would
+/// be a result of `diff`.
+pub(crate) fn print_message(message: &clap::Error) -> ExitCode {
+    // Nobody is left to tell of a failure.
+    let _ = message.print();
+    if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
 /// Prints the version, as kube-proxy does on `--version`.
 pub(crate) fn print_version() -> anyhow::Result<ExitCode> {
     print(concat!("kube-ipvs ", env!("CARGO_PKG_VERSION"), "\n"))?;
@@ -63,6 +71,16 @@ mod tests {
     use anyhow::Context as _;
 
     use super::*;
+
+    #[test]
+    fn a_wrong_command_line_fails_and_help_does_not() {
+        let code = |argument: &str| {
+            let arguments = ["kube-ipvs", argument].map(std::ffi::OsString::from);
+            format!("{:?}", print_message(&crate::flags::Cli::read(arguments).unwrap_err()))
+        };
+        assert_eq!(code("--no-such-flag"), format!("{:?}", ExitCode::FAILURE));
+        assert_eq!(code("--help"), format!("{:?}", ExitCode::SUCCESS));
+    }
 
     #[test]
     fn every_cause_is_named_once() {

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use config::setting::heading;
-use config::{ConfigFlags, Configuration, Naming};
+use config::{ConfigFlags, Configuration, Naming, Purpose};
 
 /// The headings of what means nothing to a plan.
 const NOT_FOR_PLANS: [&str; 3] = [heading::KERNEL, heading::SERVING, heading::WITHOUT_EFFECT];
@@ -52,11 +54,12 @@ pub(crate) struct RunFlags {
           default_missing_value = "true", value_parser = config::flags::boolean, hide_default_value = true)]
     pub(crate) init_only: bool,
     /// Write the effective configuration to this file and end, without touching the node.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) write_config_to: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", value_parser = path(), allow_hyphen_values = true)]
+    write_config_to: Option<PathBuf>,
     /// Print the version and end.
-    #[arg(long, value_name = "raw", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub(crate) version: Option<String>,
+    #[arg(long, value_name = "raw", num_args = 0..=1, require_equals = true, default_value_t = false,
+          default_missing_value = "true", value_parser = version, hide_default_value = true)]
+    pub(crate) version: bool,
 }
 
 /// Where Services, EndpointSlices and Nodes come from, if not from an API server.
@@ -74,8 +77,8 @@ pub(crate) struct ConfigurationFlags {
     pub(crate) settings: ConfigFlags,
     /// The configuration file, a KubeProxyConfiguration in YAML or JSON. Where it is given, of the flags for what a run
     /// does only --hostname-override, --master, --manifests, those for logs and those that only kube-ipvs has count.
-    #[arg(long, value_name = "FILE", help_heading = None::<&str>)]
-    pub(crate) config: Option<PathBuf>,
+    #[arg(long, value_name = "FILE", help_heading = None::<&str>, value_parser = path(), allow_hyphen_values = true)]
+    config: Option<PathBuf>,
 }
 
 /// What `plan` and `diff` are about.
@@ -116,17 +119,47 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
+// === impl RunFlags ===
+
+impl RunFlags {
+    /// The configuration for what is to be done.
+    pub(crate) fn load(&self, warnings: &mut Vec<String>) -> Result<Configuration, config::Error> {
+        if self.cleanup {
+            return self.configuration.load_for_cleanup(warnings);
+        }
+        self.configuration.load(warnings)
+    }
+
+    /// The file to write the configuration to, if that is all that is to be done.
+    pub(crate) fn write_config_to(&self) -> Option<&Path> {
+        not_empty(self.write_config_to.as_deref())
+    }
+}
+
 // === impl ConfigurationFlags ===
 
 impl ConfigurationFlags {
-    /// The configuration; see [`config::load()`].
+    /// The configuration of a proxy; see [`config::load()`].
     pub(crate) fn load(&self, warnings: &mut Vec<String>) -> Result<Configuration, config::Error> {
-        config::load(&self.settings, self.config.as_deref(), crate::config::check_scheduler, warnings)
+        config::load(&self.settings, self.file(), Purpose::Serve(crate::config::check_scheduler), warnings)
+    }
+
+    /// The configuration of a proxy that was here, of any mode.
+    pub(crate) fn load_for_cleanup(
+        &self,
+        warnings: &mut Vec<String>,
+    ) -> Result<Configuration, config::Error> {
+        config::load(&self.settings, self.file(), Purpose::CleanUp, warnings)
+    }
+
+    /// The configuration file, if there is one.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        not_empty(self.config.as_deref())
     }
 
     /// By which names the operator knows what it says.
     pub(crate) fn naming(&self) -> Naming {
-        match self.config {
+        match self.file() {
             Some(_) => Naming::Fields(Vec::new()),
             None => Naming::Flags,
         }
@@ -142,14 +175,23 @@ impl Cli {
     /// If something in it is wrong, or help is asked for: what to print then.
     pub(crate) fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command = command();
-        let matches = command.try_get_matches_from_mut(arguments.into_iter().map(with_dashes))?;
+        let matches = command.try_get_matches_from_mut(arguments.into_iter().map(with_dashes));
+        let matches = matches.map_err(|mut error| {
+            if error.kind() == ErrorKind::UnknownArgument {
+                // The advice to give it as a value, which nothing takes.
+                error.insert(ContextKind::Suggested, ContextValue::None);
+            }
+            error
+        })?;
         Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
     }
 }
 
 /// The definition of the command line.
 pub(crate) fn command() -> clap::Command {
-    ["plan", "diff", "cleanup"].into_iter().fold(Cli::command(), |command, name| {
+    // kube-proxy takes empty arguments too, which variables without a value leave behind.
+    let nothing = Arg::new("nothing").value_name("ARGUMENT").num_args(0..).hide(true).value_parser(nothing);
+    ["plan", "diff", "cleanup"].into_iter().fold(Cli::command().arg(nothing), |command, name| {
         command.mut_subcommand(name, |plan| {
             plan.mut_args(|arg| {
                 let hidden = arg.get_help_heading().is_some_and(|heading| NOT_FOR_PLANS.contains(&heading));
@@ -158,6 +200,28 @@ pub(crate) fn command() -> clap::Command {
             })
         })
     })
+}
+
+/// The name of a file, which may be empty.
+fn path() -> impl clap::builder::TypedValueParser<Value = PathBuf> {
+    OsStringValueParser::new().map(PathBuf::from)
+}
+
+/// An empty name of a file is none, as for kube-proxy.
+fn not_empty(path: Option<&Path>) -> Option<&Path> {
+    path.filter(|path| !path.as_os_str().is_empty())
+}
+
+/// Whether the version is to be printed. There is one form of it.
+fn version(text: &str) -> Result<bool, String> {
+    if text == "raw" { Ok(true) } else { config::flags::boolean(text) }
+}
+
+fn nothing(text: &str) -> Result<(), String> {
+    if text.is_empty() {
+        return Ok(());
+    }
+    Err("there is no such subcommand, and nothing but flags is taken; --help lists both".to_owned())
 }
 
 /// The name of a flag may be written with underscores, as for kube-proxy.

@@ -21,11 +21,12 @@ use std::process::ExitCode;
 use crate::flags::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::read(std::env::args_os()).unwrap_or_else(|error| error.exit());
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(message) => return commands::print_message(&message),
+    };
     let outcome = match cli.command {
-        None if cli.run.version.as_deref().is_some_and(|version| version != "false") => {
-            commands::print_version()
-        }
+        None if cli.run.version => commands::print_version(),
         None => commands::run::run(&cli.run),
         Some(Command::Plan(flags)) => commands::plan::plan(&flags),
         Some(Command::Diff(flags)) => commands::diff::diff(&flags),

@@ -11,10 +11,19 @@ fn scheduler(name: &str) -> Result<(), String> {
 }
 
 fn check_document(change: impl FnOnce(&mut KubeProxyConfiguration), naming: Naming, expected: Expect) {
+    check_for(Purpose::Serve(scheduler), change, naming, expected);
+}
+
+fn check_for(
+    purpose: Purpose,
+    change: impl FnOnce(&mut KubeProxyConfiguration),
+    naming: Naming,
+    expected: Expect,
+) {
     let mut document = KubeProxyConfiguration::default().complete();
     document.mode = IPVS.to_owned();
     change(&mut document);
-    let found = match check(document, None, naming, scheduler, &mut Vec::new()) {
+    let found = match check(document, None, naming, purpose, &mut Vec::new()) {
         Ok(_) => "fine\n".to_owned(),
         Err(Error::Invalid(errors)) => errors.iter().map(|error| format!("{error}\n")).collect(),
         Err(error) => panic!("{error}"),
@@ -157,6 +166,32 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
+fn a_node_is_cleaned_up_after_any_mode_and_scheduler() {
+    for mode in ["", "iptables", "ipvs", "nftables"] {
+        let after = |one: &mut KubeProxyConfiguration| {
+            one.mode = mode.to_owned();
+            one.ipvs.scheduler = "fast".to_owned();
+        };
+        check_for(
+            Purpose::CleanUp,
+            after,
+            FIELDS,
+            expect![[r#"
+                fine
+            "#]],
+        );
+    }
+    check_for(
+        Purpose::CleanUp,
+        |one| one.mode = "userspace".to_owned(),
+        FIELDS,
+        expect![[r#"
+            mode: "userspace": must be one of kube-proxy's modes, iptables, ipvs, nftables, or empty
+        "#]],
+    );
+}
+
+#[test]
 fn the_local_mode_needs_what_it_works_with() {
     let with = |mode: &str, expected: Expect| {
         check_document(|one| one.detect_local_mode = mode.to_owned(), Naming::Flags, expected);
@@ -256,7 +291,7 @@ fn a_gate_of_another_version_is_a_warning() {
     document.mode = "ipvs".to_owned();
     document.feature_gates.insert("SupportIPVSProxyMode".to_owned(), true);
     let mut warnings = Vec::new();
-    assert!(check(document, None, FIELDS, scheduler, &mut warnings).is_ok());
+    assert!(check(document, None, FIELDS, Purpose::Serve(scheduler), &mut warnings).is_ok());
     expect!["feature gate SupportIPVSProxyMode=true: kube-proxy 1.36 knows no such feature gate, so that it would not start with it"]
         .assert_eq(&warnings.join("\n"));
 }

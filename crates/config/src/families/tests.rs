@@ -2,13 +2,13 @@ use clap::{Args as _, Command, FromArgMatches as _};
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::{ConfigFlags, load};
+use crate::{ConfigFlags, Purpose, load};
 
 fn check_flags(arguments: &[&str], served: &[Family], expected: Expect) {
     let command = ConfigFlags::augment_args(Command::new("kube-ipvs"));
     let matches = command.try_get_matches_from(["kube-ipvs"].iter().chain(arguments)).unwrap();
     let flags = ConfigFlags::from_arg_matches(&matches).unwrap();
-    let configuration = load(&flags, None, |_| Ok(()), &mut Vec::new()).unwrap();
+    let configuration = load(&flags, None, Purpose::Serve(|_| Ok(())), &mut Vec::new()).unwrap();
     let found = match check(&configuration, &served.iter().copied().collect(), Naming::Flags) {
         Ok(warnings) => warnings.iter().map(|warning| format!("{warning}\n")).collect(),
         Err(error) => format!("error: {error}\n"),

@@ -4,6 +4,8 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::configuration::{LocalMode, NodePortAddresses};
 
+const SERVE: Purpose = Purpose::Serve(|_| Ok(()));
+
 const HEAD: &str = "apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n";
 
 fn flags(arguments: &[&str]) -> ConfigFlags {
@@ -13,7 +15,7 @@ fn flags(arguments: &[&str]) -> ConfigFlags {
 }
 
 fn from_flags(arguments: &[&str]) -> Configuration {
-    load(&flags(arguments), None, |_| Ok(()), &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"))
+    load(&flags(arguments), None, SERVE, &mut Vec::new()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Loads a file with these lines after the head, and these flags.
@@ -22,7 +24,7 @@ fn with_file(lines: &str, arguments: &[&str]) -> (Result<Configuration, Error>, 
     let path = folder.path().join("config.conf");
     fs::write(&path, format!("{HEAD}{lines}")).unwrap();
     let mut warnings = Vec::new();
-    let loaded = load(&flags(arguments), Some(&path), |_| Ok(()), &mut warnings);
+    let loaded = load(&flags(arguments), Some(&path), SERVE, &mut warnings);
     let anonymous = |warning: String| warning.replace(path.to_str().unwrap(), "FILE");
     (loaded, warnings.into_iter().map(anonymous).collect())
 }
@@ -131,7 +133,7 @@ fn deprecated_ports_complete_addresses_or_take_them_away() {
 #[test]
 fn the_name_of_the_node_must_not_be_blank() {
     assert_eq!(from_flags(&["--hostname-override="]).hostname_override, None);
-    assert!(load(&flags(&["--hostname-override= "]), None, |_| Ok(()), &mut Vec::new()).is_err());
+    assert!(load(&flags(&["--hostname-override= "]), None, SERVE, &mut Vec::new()).is_err());
     let (loaded, _) = with_file("hostnameOverride: ' '\n", &[]);
     assert!(loaded.is_err());
     let (loaded, _) =
@@ -160,7 +162,7 @@ fn what_is_written_is_read_as_the_same() {
     ]);
     write(&found, &path).unwrap();
     let mut warnings = Vec::new();
-    let read = load(&ConfigFlags::default(), Some(&path), |_| Ok(()), &mut warnings).unwrap();
+    let read = load(&ConfigFlags::default(), Some(&path), SERVE, &mut warnings).unwrap();
     assert_eq!(read, found);
     assert_eq!(found.node_port_addresses, NodePortAddresses::Primary);
     assert!(matches!(found.local_mode, LocalMode::ClusterCidr(_)));
@@ -173,8 +175,7 @@ fn what_is_written_is_read_as_the_same() {
 #[test]
 fn files_that_cannot_be_read_or_written_are_named() {
     let none = Path::new("/nonexistent/config.conf");
-    let error =
-        load(&ConfigFlags::default(), Some(none), |_| Ok(()), &mut Vec::new()).unwrap_err().to_string();
+    let error = load(&ConfigFlags::default(), Some(none), SERVE, &mut Vec::new()).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/config.conf cannot be read"), "{error}");
     let error = write(&from_flags(&[]), none).unwrap_err().to_string();
     assert!(error.contains("/nonexistent/config.conf"), "{error}");

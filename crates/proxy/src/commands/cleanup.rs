@@ -13,8 +13,8 @@ use crate::logging;
 /// Runs the command.
 pub(crate) fn cleanup(flags: &CleanupFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
-    // What else is in it does not matter here.
-    let configuration = flags.configuration.load(&mut Vec::new())?;
+    // What has no effect does not matter here.
+    let configuration = flags.configuration.load_for_cleanup(&mut Vec::new())?;
     remove(&configuration, !flags.dry_run)
 }
 

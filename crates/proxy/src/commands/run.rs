@@ -31,8 +31,8 @@ use crate::reporting::Reporting;
 const SIGHTINGS_WAITING: usize = 256;
 
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
-    let (configuration, verbosity) = configure(&flags.configuration)?;
-    if let Some(path) = &flags.write_config_to {
+    let (configuration, verbosity) = configure(flags)?;
+    if let Some(path) = flags.write_config_to() {
         ::config::write(&configuration, path)?;
         info!(path = %path.display(), "configuration written");
         return Ok(ExitCode::SUCCESS);
@@ -101,7 +101,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
 }
 
 /// Reads the configuration and starts logging as it asks for.
-fn configure(flags: &ConfigurationFlags) -> anyhow::Result<(Configuration, Verbosity)> {
+fn configure(flags: &RunFlags) -> anyhow::Result<(Configuration, Verbosity)> {
     let mut warnings = Vec::new();
     let configuration = flags.load(&mut warnings);
     let verbosity = match &configuration {
@@ -125,7 +125,7 @@ fn follow_configuration(
     let (apply, reconfigurations) = mpsc::channel(1);
     let (restart, restarts) = mpsc::channel(1);
     let (current, in_force) = watch::channel(configuration.clone());
-    if let Some(path) = &flags.config {
+    if let Some(path) = flags.file() {
         let reload = Reload {
             flags: flags.clone(),
             families,

@@ -44,7 +44,11 @@ fn program(text: &mut String) {
     let mut command = super::command();
     command.build();
     let settings: Vec<&str> = Setting::all().filter_map(|setting| setting.flag).collect();
-    for arg in command.get_arguments().filter(|arg| !settings.contains(&arg.get_id().as_str())) {
+    for arg in command
+        .get_arguments()
+        .filter(|arg| !arg.is_positional())
+        .filter(|arg| !settings.contains(&arg.get_id().as_str()))
+    {
         let help = arg.get_long_help().or(arg.get_help()).map(ToString::to_string).unwrap_or_default();
         let _ = writeln!(text, "| `--{}` | {} |", arg.get_long().unwrap_or_default(), cell(&help));
     }
