@@ -66,10 +66,15 @@ pub(super) struct Pacer {
     changes_waiting: bool,
     last_change: Option<Instant>,
     last_audit: Option<Instant>,
+    /// When the period of audits ends.
     next_audit: Option<Instant>,
+    /// When to audit before that, because something failed or drifted.
+    next_retry: Option<Instant>,
     audit_at_once: bool,
     /// When the audit under way goes on; none if there is none.
     next_look: Option<Instant>,
+    /// Whether something failed since that audit began, perhaps where it had looked already.
+    overtaken: bool,
     next_sweep: Option<Instant>,
     /// The wait before the next retry; none if nothing failed.
     retry: Option<Duration>,
@@ -88,8 +93,10 @@ impl Pacer {
             last_change: None,
             last_audit: None,
             next_audit: None,
+            next_retry: None,
             audit_at_once: false,
             next_look: None,
+            overtaken: false,
             next_sweep: None,
             retry: None,
         }
@@ -137,18 +144,25 @@ impl Pacer {
         self.next_look.is_some()
     }
 
-    /// An audit has ended at `now`. What fails or drifts is looked at without regard to this.
-    pub(super) fn audited(&mut self, took: Duration, now: Instant) {
+    /// An audit has ended at `now`, and applied the changes that waited. Says how much it stands for: what failed or drifted
+    /// meanwhile may still be wrong, and leads to another audit as soon as it would have without this one.
+    pub(super) fn audited(&mut self, took: Duration, now: Instant) -> Scope {
+        if std::mem::take(&mut self.changes_waiting) {
+            self.last_change = Some(now);
+        }
         if self.periods.audit >= LEAST_PERIOD_WITH_REST {
             let rested = now + took.saturating_mul(REST).min(LONGEST_REST);
             self.next_audit = self.next_audit.map(|due| due.max(rested));
         }
+        if std::mem::take(&mut self.overtaken) {
+            self.retry_at(now + self.retry.unwrap_or(FIRST_RETRY));
+        }
+        if self.next_retry.is_some() { Scope::Part } else { Scope::Whole }
     }
 
     /// Something was seen to be gone that should be there.
     pub(super) fn drifted(&mut self, now: Instant) {
-        let earliest = self.last_audit.map_or(now, |last| now.max(last + LEAST_BETWEEN_AUDITS));
-        self.next_audit = self.next_audit.map(|due| due.min(earliest));
+        self.retry_at(self.last_audit.map_or(now, |last| now.max(last + LEAST_BETWEEN_AUDITS)));
     }
 
     /// What is due at `now`. Asking takes it off the list.
@@ -163,6 +177,7 @@ impl Pacer {
             self.synced = true;
             self.changes_waiting = false;
             self.next_audit = Some(now + self.periods.audit);
+            self.next_retry = None;
             return Some(Work::FirstSync);
         }
         if self.changes_waiting && self.changes_due() <= Some(now) {
@@ -170,8 +185,12 @@ impl Pacer {
             self.last_change = Some(now);
             return Some(Work::Changes);
         }
-        if self.audit_at_once || self.next_audit.is_some_and(|due| due <= now) {
+        let audits = [self.next_audit, self.next_retry];
+        if self.audit_at_once || audits.into_iter().flatten().any(|due| due <= now) {
             self.audit_at_once = false;
+            self.next_retry = None;
+            // One that is under way does not look again at the real servers that it has seen.
+            self.overtaken &= self.next_look.is_some();
             self.last_audit = Some(now);
             self.next_audit = Some(now + self.periods.audit);
             return Some(Work::Audit);
@@ -196,7 +215,8 @@ impl Pacer {
         } else {
             let wait = self.retry.map_or(FIRST_RETRY, |last| last.saturating_mul(2)).min(self.periods.audit);
             self.retry = Some(wait);
-            self.next_audit = Some(self.next_audit.map_or(now + wait, |due| due.min(now + wait)));
+            self.retry_at(now + wait);
+            self.overtaken = self.next_look.is_some();
         }
         if !draining {
             self.next_sweep = None;
@@ -217,7 +237,14 @@ impl Pacer {
             return Some(now);
         }
         let changes = if self.changes_waiting { self.changes_due().or(Some(now)) } else { None };
-        [changes, self.next_audit, self.next_sweep, self.next_look].into_iter().flatten().min()
+        [changes, self.next_audit, self.next_retry, self.next_sweep, self.next_look]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn retry_at(&mut self, at: Instant) {
+        self.next_retry = Some(self.next_retry.map_or(at, |due| due.min(at)));
     }
 
     /// The earliest time for the next change; none if it may be at once.

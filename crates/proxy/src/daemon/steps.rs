@@ -65,20 +65,20 @@ impl<K: Kernel> Daemon<K> {
             Progress::GoesOn => self.pacer.look_again(ended),
             Progress::Waits => self.pacer.look_again(ended + WAIT_FOR_PROGRAMS),
             Progress::Done(report) => {
-                self.pacer.audited(std::mem::take(&mut self.looking), ended);
-                self.end_audit(*report, now);
+                let scope = self.pacer.audited(std::mem::take(&mut self.looking), ended);
+                self.end_audit(*report, scope, now);
             }
         }
     }
 
     /// Ends with what was planned in the meantime, so that everything is done that was asked for until now.
-    fn end_audit(&mut self, mut report: Report, now: Instant) {
+    fn end_audit(&mut self, mut report: Report, scope: Scope, now: Instant) {
         self.journal.audit(&report);
         self.outlets.audited(&report);
         self.outlets.began();
         report.absorb(self.apply_planned(now));
-        self.answer_for(&report, Scope::Whole);
-        self.conclude(&report, Scope::Whole, now);
+        self.answer_for(&report, scope);
+        self.conclude(&report, scope, now);
     }
 
     fn apply_planned(&mut self, now: Instant) -> Report {

@@ -1,3 +1,4 @@
+mod audits;
 mod cost;
 mod health;
 mod leftovers;

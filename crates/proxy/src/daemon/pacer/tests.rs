@@ -135,3 +135,53 @@ fn drift_is_looked_at_at_once_but_not_more_than_once_a_second() {
     assert_eq!(pacer.next(now), Some(now + seconds(1)));
     assert_eq!(pacer.due(now + seconds(1)), Some(Work::Audit));
 }
+
+/// What is seen while an audit is under way may be wrong where it has looked already.
+#[test]
+fn what_drifts_or_fails_during_an_audit_is_not_put_off_by_its_end() {
+    let half = Duration::from_millis(500);
+    let at_end = |happens: fn(&mut Pacer, Instant)| {
+        let (mut pacer, now) = settled();
+        let began = now + seconds(30);
+        assert_eq!(pacer.due(began), Some(Work::Audit));
+        pacer.look_again(began);
+        happens(&mut pacer, began);
+        assert_eq!(pacer.due(began), Some(Work::Look));
+        let scope = pacer.audited(seconds(12), began + half);
+        pacer.done(scope, true, false, began + half);
+        (scope, pacer.next(began).unwrap() - began, pacer.retry)
+    };
+    assert_eq!(at_end(|_, _| {}), (Scope::Whole, seconds(3600) + half, None));
+    assert_eq!(at_end(Pacer::drifted), (Scope::Part, seconds(1), None));
+    let fails = |pacer: &mut Pacer, now| pacer.done(Scope::Part, false, false, now);
+    assert_eq!(at_end(fails), (Scope::Part, seconds(1), Some(FIRST_RETRY)));
+}
+
+/// The audit under way looks again at most of what it has seen, but not at everything.
+#[test]
+fn a_retry_that_falls_into_an_audit_is_repeated_after_it() {
+    let (mut pacer, now) = settled();
+    let began = now + seconds(30);
+    assert_eq!(pacer.due(began), Some(Work::Audit));
+    pacer.look_again(began + seconds(1));
+    pacer.done(Scope::Part, false, false, began);
+    assert_eq!(pacer.due(began + seconds(1)), Some(Work::Audit));
+    assert_eq!(pacer.due(began + seconds(1)), Some(Work::Look));
+    let ended = began + seconds(2);
+    assert_eq!(pacer.audited(seconds(2), ended), Scope::Part);
+    pacer.done(Scope::Part, true, false, ended);
+    assert_eq!(pacer.due(ended + seconds(1)), Some(Work::Audit));
+    assert_eq!(pacer.audited(seconds(2), ended + seconds(2)), Scope::Whole);
+}
+
+#[test]
+fn an_audit_applies_the_changes_that_wait() {
+    let (mut pacer, now) = settled();
+    pacer.changed();
+    assert_eq!(pacer.due(now), Some(Work::Changes));
+    pacer.changed();
+    pacer.audited(Duration::ZERO, now + seconds(1));
+    assert_eq!(pacer.due(now + seconds(2)), None);
+    pacer.changed();
+    assert_eq!(pacer.next(now + seconds(2)), Some(now + seconds(3)));
+}
