@@ -122,11 +122,17 @@ impl Planner {
         self.rebuild(cluster)
     }
 
-    /// Notes which addresses the machine has on interfaces other than `kube-ipvs0`, and plans the Services
-    /// again that depend on them, if that is news.
-    pub fn set_host_addresses(&mut self, cluster: &Cluster, addresses: BTreeSet<IpAddr>) -> Update {
+    /// Notes which addresses the machine has on interfaces other than `kube-ipvs0`. Gives the Services that depend on
+    /// what changed, which have to be planned again, in one step with whatever else does: an address may pass from one of
+    /// them to another one.
+    #[must_use]
+    pub fn set_host_addresses(
+        &mut self,
+        cluster: &Cluster,
+        addresses: BTreeSet<IpAddr>,
+    ) -> BTreeSet<ObjectKey> {
         if self.options.host_addresses == addresses {
-            return Update::default();
+            return BTreeSet::new();
         }
         let node_ports = |options: &Options| {
             Family::ALL.map(|family| node_ports::addresses(family, options, cluster.node()))
@@ -141,7 +147,7 @@ impl Planner {
             node_ports_move && service.ports.iter().any(|port| port.node_port.is_some())
                 || service.outside_addresses().any(|address| moved.contains(&address))
         };
-        self.update_all(cluster, cluster.services().filter(depends).map(|service| &service.key))
+        cluster.services().filter(depends).map(|service| service.key.clone()).collect()
     }
 
     /// How many Services have usable endpoints, but none on this node, although `policy` asks for one.

@@ -124,9 +124,7 @@ impl<K: Kernel> Daemon<K> {
         let mut failed = self.dataplane.prepare(self.planner.options(), now());
         match self.dataplane.host_addresses() {
             // To plan ahead with. The first sync reads them again.
-            Ok(addresses) => {
-                self.planner.set_host_addresses(&self.cluster, addresses);
-            }
+            Ok(addresses) => self.touched.extend(self.planner.set_host_addresses(&self.cluster, addresses)),
             Err(error) => failed.push(error),
         }
         self.tell_failed(failed);

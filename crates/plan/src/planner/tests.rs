@@ -14,6 +14,16 @@ use crate::testing::{apply, assert_served, change, cluster, key, options, planne
 
 /// Takes in some changes at once, as the daemon does with what arrives together.
 fn step(planner: &mut Planner, cluster: &mut Cluster, changes: Vec<Change>) -> Update {
+    step_with_hosts(planner, cluster, changes, None)
+}
+
+/// The same with the addresses that the machine has from now on, if that is news.
+fn step_with_hosts(
+    planner: &mut Planner,
+    cluster: &mut Cluster,
+    changes: Vec<Change>,
+    hosts: Option<BTreeSet<IpAddr>>,
+) -> Update {
     let mut touched = Vec::new();
     let mut everything = false;
     for change in changes {
@@ -22,6 +32,9 @@ fn step(planner: &mut Planner, cluster: &mut Cluster, changes: Vec<Change>) -> U
             Effect::Everything => everything = true,
             Effect::Nothing | Effect::Synced(_) | Effect::Problem(_) => {}
         }
+    }
+    if let Some(hosts) = hosts {
+        touched.extend(planner.set_host_addresses(cluster, hosts));
     }
     if everything { planner.rebuild(cluster) } else { planner.update_all(cluster, &touched) }
 }
@@ -46,7 +59,8 @@ fn check_story(option_words: &str, first: &str, lines: &str, expected: Expect) {
         let update = match line.strip_prefix("host") {
             Some(hosts) => {
                 let hosts = hosts.split_whitespace().map(|host| host.parse().unwrap()).collect();
-                planner.set_host_addresses(&cluster, hosts)
+                let depending = planner.set_host_addresses(&cluster, hosts);
+                planner.update_all(&cluster, &depending)
             }
             None => step(&mut planner, &mut cluster, vec![change(line)]),
         };

@@ -111,7 +111,7 @@ impl<K: Kernel> Daemon<K> {
         Ok(())
     }
 
-    /// Plans what was touched, and what depends on the machine's addresses if they changed.
+    /// Plans what was touched, and what depends on the machine's addresses if they changed, as one step.
     fn plan_again(&mut self) -> Planned {
         let mut planned = Planned::default();
         let replan = std::mem::take(&mut self.replan);
@@ -122,8 +122,7 @@ impl<K: Kernel> Daemon<K> {
                 Ok(addresses) => {
                     self.look_at_host = false;
                     listens_elsewhere = true;
-                    let update = self.planner.set_host_addresses(&self.cluster, addresses);
-                    self.tell(update, &mut planned);
+                    self.touched.extend(self.planner.set_host_addresses(&self.cluster, addresses));
                 }
                 Err(error) => planned.errors.push(error),
             }

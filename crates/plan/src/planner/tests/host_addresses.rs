@@ -111,7 +111,7 @@ fn services_that_do_not_depend_on_them_are_left_alone() {
     let mut planner = Planner::new(Options::default());
     planner.rebuild(&cluster);
     let hosts: BTreeSet<IpAddr> = ["172.18.0.2".parse().unwrap()].into();
-    assert_eq!(planner.set_host_addresses(&cluster, hosts.clone()), Update::default());
+    assert_eq!(planner.set_host_addresses(&cluster, hosts.clone()), BTreeSet::new());
     assert_eq!(planner.options().host_addresses, hosts);
 }
 
@@ -230,4 +230,28 @@ fn the_primary_address_follows_the_node_object() {
             - ipvsadm -D -t 172.18.0.2:30080
         "#]],
     );
+}
+
+/// A port that passes from one Service to another stays, and the phases of both causes go together.
+#[test]
+fn addresses_that_change_along_with_services_are_planned_in_one_step() {
+    let mut cluster = cluster("service a 10.96.0.1 80/TCP external-ip=192.0.2.1 external-ip=192.0.2.2");
+    let mut planner = Planner::new(Options::default());
+    planner.rebuild(&cluster);
+    let changes = [
+        "service a 10.96.0.1 80/TCP external-ip=192.0.2.1",
+        "service b 10.96.0.2 80/TCP external-ip=192.0.2.2",
+    ];
+    let hosts = ["192.0.2.1".parse().unwrap()].into();
+    let update = step_with_hosts(&mut planner, &mut cluster, changes.map(change).to_vec(), Some(hosts));
+    expect![[r#"
+        + ipset add KUBE-CLUSTER-IP 10.96.0.2,tcp:80
+        + ipset add KUBE-NO-ENDPOINT 10.96.0.2,tcp:80
+        + ipset add KUBE-IPVS-IPS 10.96.0.2
+        + ipvsadm -A -t 10.96.0.2:80 -s rr
+        + ip addr add 10.96.0.2/32 dev kube-ipvs0
+        - ip addr del 192.0.2.1/32 dev kube-ipvs0
+        - ipset del KUBE-IPVS-IPS 192.0.2.1
+    "#]]
+    .assert_eq(&operations_text(&update.operations));
 }

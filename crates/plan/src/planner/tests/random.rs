@@ -64,14 +64,8 @@ const OPTIONS: [&str; 5] = [
     "detector node-ports=primary",
 ];
 
-/// One thing that a planner is told.
-#[derive(Clone, Debug)]
-enum Event {
-    /// What arrives together.
-    Changes(Vec<Change>),
-    /// The addresses that the machine has from now on.
-    Hosts(BTreeSet<IpAddr>),
-}
+/// What a planner is told together: changes, and the addresses that the machine has from now on, if that is news.
+type Event = (Vec<Change>, Option<BTreeSet<IpAddr>>);
 
 fn service_line() -> impl Strategy<Value = String> {
     let outside = subsequence(OUTSIDE.to_vec(), 0..4);
@@ -136,17 +130,16 @@ fn hosts() -> impl Strategy<Value = BTreeSet<IpAddr>> {
 }
 
 fn any_event() -> impl Strategy<Value = Event> {
+    let changes = || prop::collection::vec(any_change(), 1..5);
     prop_oneof![
-        6 => prop::collection::vec(any_change(), 1..5).prop_map(Event::Changes),
-        1 => hosts().prop_map(Event::Hosts),
+        12 => changes().prop_map(|changes| (changes, None)),
+        1 => hosts().prop_map(|hosts| (Vec::new(), Some(hosts))),
+        1 => (changes(), hosts()).prop_map(|(changes, hosts)| (changes, Some(hosts))),
     ]
 }
 
-fn tell(planner: &mut Planner, cluster: &mut Cluster, event: Event) -> Update {
-    match event {
-        Event::Changes(changes) => step(planner, cluster, changes),
-        Event::Hosts(hosts) => planner.set_host_addresses(cluster, hosts),
-    }
+fn tell(planner: &mut Planner, cluster: &mut Cluster, (changes, hosts): Event) -> Update {
+    step_with_hosts(planner, cluster, changes, hosts)
 }
 
 /// How many virtual servers several Services of the cluster plan.

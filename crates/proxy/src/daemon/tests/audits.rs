@@ -2,16 +2,16 @@
 
 use super::*;
 
-/// A daemon without its loop, so that something can happen between two looks.
-struct Slow {
-    daemon: Daemon<Shared>,
-    kernel: Shared,
+/// A daemon without its loop, so that something can happen between two steps.
+pub(super) struct Slow {
+    pub(super) daemon: Daemon<Shared>,
+    pub(super) kernel: Shared,
     now: Instant,
 }
 
 impl Slow {
     /// Has synced with these Services and slices.
-    fn synced(changes: impl IntoIterator<Item = Change>) -> Slow {
+    pub(super) fn synced(changes: impl IntoIterator<Item = Change>) -> Slow {
         let kernel = Shared(Arc::new(std::sync::Mutex::new(FakeKernel::new())));
         let daemon = daemon(kernel.clone(), Options::default(), outlets(Metrics::new().unwrap()));
         // Looks are paced by the real time, which this is ahead of.
@@ -20,7 +20,7 @@ impl Slow {
         slow
     }
 
-    fn tell(&mut self, changes: impl IntoIterator<Item = Change>) {
+    pub(super) fn tell(&mut self, changes: impl IntoIterator<Item = Change>) {
         changes.into_iter().for_each(|change| self.daemon.take(change));
         self.daemon.work(self.now);
     }

@@ -2,6 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 
+use super::audits::Slow;
 use super::reconfiguration::reconfiguration;
 use super::*;
 
@@ -99,6 +100,24 @@ async fn an_address_that_comes_to_an_interface_leaves_the_dummy_and_returns_with
     bench.has_addresses(&[]).await;
     let bound = "add set entry KUBE-IPVS-IPS 192.0.2.7\nbind 192.0.2.7 to kube-ipvs0\n";
     assert_eq!(bench.kernel.with(FakeKernel::take_log), bound);
+}
+
+/// Although an external IP passes from one Service to the other.
+#[tokio::test]
+async fn an_address_of_the_machine_and_changes_of_services_are_one_step() {
+    let both = |service: &mut Service| {
+        service.external_ips = ["192.0.2.7", "192.0.2.8"].map(|address| address.parse().unwrap()).into();
+    };
+    let mut slow = Slow::synced([with(service("web", "10.96.0.1", None), both)]);
+    let address = "192.0.2.7".parse().unwrap();
+    slow.kernel.with(|kernel| kernel.host_addresses.insert(address));
+    slow.daemon.notice(Sighting::HostAddress { address, present: true }, Instant::now());
+    slow.tell([
+        with_external_ip("web", "10.96.0.1", "192.0.2.7"),
+        with_external_ip("api", "10.96.0.2", "192.0.2.8"),
+    ]);
+    let planned = slow.daemon.planner.desired().state();
+    assert_eq!(slow.kernel.with(|kernel| kernel.state.clone()), *planned);
 }
 
 fn node(name: &str, address: &str) -> Change {
