@@ -175,7 +175,7 @@ impl Desired {
     }
 
     /// The entries of the Service `key` that count: not those about virtual servers that an older Service has,
-    /// whose traffic they would drop or masquerade. In order.
+    /// whose traffic they would drop or masquerade, nor those about a node port that it has on no address. In order.
     fn members_of(&self, key: &ObjectKey) -> Vec<Member> {
         let Some(contribution) = self.contribution(key) else { return Vec::new() };
         let is_lost =
@@ -185,7 +185,12 @@ impl Desired {
         if lost.is_empty() {
             return contribution.members.to_vec();
         }
-        let counts = |member: &&Member| member.virtual_server().is_none_or(|server| !lost.contains(&server));
+        let counts = |member: &&Member| match member.node_port() {
+            Some(port) => {
+                contribution.node_port_servers(member.set.family, port).any(|key| !lost.contains(key))
+            }
+            None => member.virtual_server().is_none_or(|server| !lost.contains(&server)),
+        };
         contribution.members.iter().filter(counts).copied().collect()
     }
 

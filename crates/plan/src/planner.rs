@@ -123,8 +123,8 @@ impl Planner {
     }
 
     /// Notes which addresses the machine has on interfaces other than `kube-ipvs0`. Gives the Services that depend on
-    /// what changed, which have to be planned again, in one step with whatever else does: an address may pass from one of
-    /// them to another one.
+    /// what changed. They have to be planned again, in one step with whatever else does, since an address may pass from
+    /// one of them to another one.
     #[must_use]
     pub fn set_host_addresses(
         &mut self,

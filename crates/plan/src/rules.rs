@@ -1,10 +1,11 @@
 //! The iptables chains and rules: a constant number, whatever the number of Services, because what changes
 //! stands in the sets.
 //!
-//! Chains, jumps, comments and order are kube-proxy's, so that each of the two takes over the other's. It
-//! writes a rule only while its set holds something; here every rule stands from the start, since a set
-//! without entries matches nothing. Rules of ours are those that match `KUBE-NO-LOCAL-ENDPOINT` and
-//! `KUBE-NO-ENDPOINT`, and the chain in the mangle table.
+//! Chains, jumps and comments are kube-proxy's, so that each of the two takes over the other's. It writes a
+//! rule only while its set holds something; here every rule stands from the start, since a set without entries
+//! matches nothing. Rules of ours are those that match `KUBE-NO-LOCAL-ENDPOINT` and `KUBE-NO-ENDPOINT`, and the
+//! chain in the mangle table. The order is kube-proxy's as well, with two exceptions that save look-ups: cluster
+//! IPs come first in the nat table, and packets of known connections leave `KUBE-IPVS-FILTER` at its beginning.
 
 mod filter;
 pub mod leftovers;

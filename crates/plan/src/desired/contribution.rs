@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use model::{Family, Service};
+use model::{Family, Protocol, Service};
 
 use crate::{HealthCheck, Member, Policy, ServicePlan, VirtualServer, VirtualServerKey, Warning};
 
@@ -48,5 +48,19 @@ impl Contribution {
     pub fn virtual_server(&self, key: &VirtualServerKey) -> Option<&Arc<VirtualServer>> {
         let place = self.virtual_servers.binary_search_by_key(key, |(key, _)| *key).ok()?;
         self.virtual_servers.get(place).map(|(_, server)| server)
+    }
+
+    /// Its virtual servers of `family` for a node port: those at addresses that are not bound for it.
+    pub(super) fn node_port_servers(
+        &self,
+        family: Family,
+        (protocol, port): (Protocol, u16),
+    ) -> impl Iterator<Item = &VirtualServerKey> {
+        let keys = self.virtual_servers.iter().map(|(key, _)| key);
+        keys.filter(move |key| {
+            (key.protocol, key.port) == (protocol, port)
+                && Family::of(&key.address) == family
+                && self.addresses.binary_search(&key.address).is_err()
+        })
     }
 }

@@ -43,7 +43,8 @@ const CHAINS: [&str; 13] = [
     "KUBE-SOURCE-RANGES-FIREWALL",
 ];
 
-/// How the names of mode iptables' chains for single Services and endpoints begin. Sixteen characters of base 32 follow.
+/// How the names of mode iptables' chains for single Services and endpoints begin. Sixteen characters of base 32
+/// follow.
 const BEGINNINGS: [&str; 6] = ["KUBE-EXT-", "KUBE-FW-", "KUBE-SEP-", "KUBE-SVC-", "KUBE-SVL-", "KUBE-XLB-"];
 
 const BUILT_IN: [&str; 5] = ["FORWARD", "INPUT", "OUTPUT", "POSTROUTING", "PREROUTING"];

@@ -69,7 +69,7 @@ impl Member {
     }
 
     /// The virtual server whose traffic the entry classifies, if it is a single one: an entry of
-    /// `KUBE-LOOP-BACK` names an endpoint, one that is a port holds for many addresses.
+    /// `KUBE-LOOP-BACK` names an endpoint, one that is a port holds for many addresses; see [`Member::node_port`].
     pub fn virtual_server(&self) -> Option<VirtualServerKey> {
         match self.entry {
             _ if self.set.name == SetName::LoopBack => None,
@@ -79,6 +79,16 @@ impl Member {
                 Some(VirtualServerKey { address, port, protocol })
             }
             Entry::Ip(_) | Entry::Port(_) => None,
+        }
+    }
+
+    /// The node port whose traffic the entry classifies, on whatever address that serves node ports.
+    pub fn node_port(&self) -> Option<(Protocol, u16)> {
+        let Entry::Port(port) = self.entry else { return None };
+        match self.set.name {
+            SetName::NodePortTcp | SetName::NodePortLocalTcp => Some((Protocol::Tcp, port)),
+            SetName::NodePortUdp | SetName::NodePortLocalUdp => Some((Protocol::Udp, port)),
+            _ => None,
         }
     }
 }

@@ -144,8 +144,8 @@ impl Pacer {
         self.next_look.is_some()
     }
 
-    /// An audit has ended at `now`, and applied the changes that waited. Says how much it stands for: what failed or drifted
-    /// meanwhile may still be wrong, and leads to another audit as soon as it would have without this one.
+    /// An audit has ended at `now`, and applied the changes that waited. Says how much it stands for: what failed or
+    /// drifted meanwhile may still be wrong, and leads to another audit as soon as it would have without this one.
     pub(super) fn audited(&mut self, took: Duration, now: Instant) -> Scope {
         if std::mem::take(&mut self.changes_waiting) {
             self.last_change = Some(now);
