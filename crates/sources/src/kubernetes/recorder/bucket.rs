@@ -1,4 +1,7 @@
 //! A token bucket.
+//!
+//! Its own, because the limit that tower has counts in windows, each with a burst, and crates such as governor are made
+//! for many callers at once, with queues and locks that a single writer does not need.
 
 use std::time::Duration;
 
