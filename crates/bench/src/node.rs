@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use lab::namespace::Namespace;
 use lab::program::Program;
 use nix::sys::signal::Signal;
+use procfs::process::Process;
 
 use crate::process;
 
@@ -140,21 +141,15 @@ impl Proxy {
 
     /// Most memory that it ever had, in KiB.
     pub(crate) fn peak_kib(&self) -> Result<u64> {
-        let path = format!("/proc/{}/status", self.id());
-        let status = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
-        number.with_context(|| format!("no VmHWM in {path}"))
+        self.process()?.status()?.vmhwm.context("the kernel tells no VmHWM of kube-ipvs")
     }
 
     /// Processor time that it and the programs it started have used.
     pub(crate) fn processor_time(&self) -> Result<Duration> {
-        let path = format!("/proc/{}/stat", self.id());
-        let stat = fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
-        // After the name in brackets, utime is the 12th field, then stime, cutime and cstime, in hundredths.
-        let (_, fields) = stat.rsplit_once(')').with_context(|| format!("{path} is not as expected"))?;
-        let ticks = fields.split_whitespace().skip(11).take(4).filter_map(|field| field.parse::<u64>().ok());
-        Ok(Duration::from_millis(ticks.sum::<u64>() * 10))
+        let stat = self.process()?.stat()?;
+        let of_programs = u64::try_from(stat.cutime)? + u64::try_from(stat.cstime)?;
+        let milliseconds = (stat.utime + stat.stime + of_programs) * 1000 / procfs::ticks_per_second();
+        Ok(Duration::from_millis(milliseconds))
     }
 
     /// Ends it; the kernel keeps what is programmed.
@@ -171,6 +166,10 @@ impl Proxy {
             bail!("what was started did not end");
         }
         Ok(())
+    }
+
+    fn process(&self) -> Result<Process> {
+        Ok(Process::new(i32::try_from(self.id())?)?)
     }
 }
 

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use netlink_sys::{Socket, SocketAddr};
-use nix::libc::{MSG_TRUNC, NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE};
+use nix::libc::{
+    MSG_TRUNC, NETLINK_GENERIC, NETLINK_NETFILTER, NETLINK_ROUTE, NLM_F_ACK, NLMSG_ERROR, nlmsghdr,
+};
 
 use crate::node::{Node, Proxy, Setting};
 use crate::process;
@@ -15,11 +17,8 @@ use crate::process;
 /// Every socket is told with its protocol, and everything written to one is dumped.
 const STRACE: [&str; 7] = ["-f", "-yy", "-e", "trace=sendto", "-e", "write=all", "-qq"];
 
-/// `NLM_F_ACK`, and where the flags and the number of a message stand.
-const ACK: u16 = 4;
-const HEADER: usize = 16;
-/// `NLMSG_ERROR`.
-const ERROR: u16 = 2;
+/// The bytes of `nlmsghdr`, with which every message begins: its length, kind, flags, number and sender.
+const HEADER: usize = size_of::<nlmsghdr>();
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -181,7 +180,7 @@ fn dumped(line: &str) -> Option<Vec<u8>> {
 impl Batch {
     /// Whether it is a batch of changes, which the kernel acknowledges, and no question.
     fn changes_something(&self) -> bool {
-        self.last().is_some_and(|(_, flags)| flags & ACK != 0)
+        self.last().is_some_and(|(_, flags)| i32::from(flags) & NLM_F_ACK != 0)
     }
 
     /// Number and flags of its last message.
@@ -214,7 +213,7 @@ impl Batch {
             };
             let (kind, number) = (u16::from_ne_bytes([k0, k1]), u32::from_ne_bytes([s0, s1, s2, s3]));
             let error = i32::from_ne_bytes([e0, e1, e2, e3]);
-            if kind == ERROR && error != 0 {
+            if i32::from(kind) == NLMSG_ERROR && error != 0 {
                 bail!("the kernel refused message {number} of the recording with error {error}");
             }
             if number == last {
