@@ -32,6 +32,7 @@ const CHUNK: usize = 64 * 1024;
 type Body = BoxBody<Bytes, Infallible>;
 
 /// What the connections share.
+#[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     /// Wakes the watches.
@@ -60,19 +61,22 @@ pub(crate) fn run() -> Result<()> {
     runtime.block_on(async {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         println!("{}", listener.local_addr()?);
-        let shared = Arc::new(Shared { state: Mutex::default(), changed: watch::Sender::default() });
-        loop {
-            let (stream, _) = listener.accept().await.context("cannot accept a connection")?;
-            stream.set_nodelay(true)?;
-            let shared = Arc::clone(&shared);
-            tokio::spawn(async move {
-                let answer = |request| answer(Arc::clone(&shared), request);
-                // A client that goes away is no error.
-                let _gone =
-                    http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
-            });
-        }
+        serve(listener, Arc::default()).await
     })
+}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await.context("cannot accept a connection")?;
+        stream.set_nodelay(true)?;
+        let shared = Arc::clone(&shared);
+        tokio::spawn(async move {
+            let answer = |request| answer(Arc::clone(&shared), request);
+            // A client that goes away is no error.
+            let _gone =
+                http1::Builder::new().serve_connection(TokioIo::new(stream), service_fn(answer)).await;
+        });
+    }
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
@@ -267,5 +271,35 @@ impl Shared {
             };
             self.set_pods(service, pods);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sources::kubernetes::{Config, Encoding, load};
+
+    use super::*;
+
+    /// What a proxy understands of everything that a server has to tell, in some order.
+    async fn told(shared: &Arc<Shared>, encoding: Encoding) -> Vec<String> {
+        let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await.unwrap();
+        let master = Some(format!("http://{}", listener.local_addr().unwrap()));
+        let server = tokio::spawn(serve(listener, Arc::clone(shared)));
+        let changes = load(Config { master, encoding, ..Config::in_cluster("node-1") }).await.unwrap();
+        server.abort();
+        let mut changes: Vec<String> = changes.iter().map(|change| format!("{change:#?}")).collect();
+        changes.sort();
+        changes
+    }
+
+    #[tokio::test]
+    async fn both_forms_tell_the_same() {
+        let shared = Arc::<Shared>::default();
+        shared.state().objects = Objects { services: 2, endpoints: 150, ..Objects::default() };
+        let json = told(&shared, Encoding::Json).await;
+        let (services, slices, kinds) = (2, 4, 3);
+        assert_eq!(json.len(), services + slices + kinds, "{json:#?}");
+        assert!(!json.iter().any(|change| change.starts_with("Problem")), "{json:#?}");
+        assert_eq!(json, told(&shared, Encoding::Protobuf).await);
     }
 }

@@ -1,9 +1,9 @@
 //! Objects in JSON.
 
 use std::fmt::Write;
-use std::net::Ipv4Addr;
 
-use super::{NAMESPACE, NODES, Object, POD_IPS, Pods, cluster_ip};
+use super::parts::{self, CREATED, Endpoint, INITIAL_EVENTS_END, MANAGED_FIELDS, Metadata};
+use super::{NAMESPACE, Object, Pods, cluster_ip};
 
 /// The text of an object.
 pub(super) fn object(object: Object, version: u64) -> String {
@@ -16,7 +16,7 @@ pub(super) fn object(object: Object, version: u64) -> String {
 /// An object that is nothing but the mark that a streaming list has told everything.
 pub(super) fn bookmark(api_version: &str, kind: &str, version: u64) -> String {
     format!(
-        r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{version}","annotations":{{"k8s.io/initial-events-end":"true"}}}}}}"#
+        r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":{{"resourceVersion":"{version}","annotations":{{"{INITIAL_EVENTS_END}":"true"}}}}}}"#
     )
 }
 
@@ -25,28 +25,23 @@ pub(super) fn event(what: &str, object: &str) -> Vec<u8> {
 }
 
 fn service(index: u32, version: u64) -> String {
-    let ip = cluster_ip(index);
-    let metadata = metadata(&format!("service-{index}"), index, version, "kubectl", "");
+    let (app, ip) = (parts::app(index), cluster_ip(index));
+    let metadata = metadata(&Metadata::of_service(index, version));
     format!(
-        r#"{{"kind":"Service","apiVersion":"v1","metadata":{metadata},"spec":{{"ports":[{{"name":"http","protocol":"TCP","port":80,"targetPort":8080}}],"selector":{{"app":"app-{index}"}},"clusterIP":"{ip}","clusterIPs":["{ip}"],"type":"ClusterIP","sessionAffinity":"None","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack","internalTrafficPolicy":"Cluster"}},"status":{{"loadBalancer":{{}}}}}}"#
+        r#"{{"kind":"Service","apiVersion":"v1","metadata":{metadata},"spec":{{"ports":[{{"name":"http","protocol":"TCP","port":80,"targetPort":8080}}],"selector":{{"app":"{app}"}},"clusterIP":"{ip}","clusterIPs":["{ip}"],"type":"ClusterIP","sessionAffinity":"None","ipFamilies":["IPv4"],"ipFamilyPolicy":"SingleStack","internalTrafficPolicy":"Cluster"}},"status":{{"loadBalancer":{{}}}}}}"#
     )
 }
 
-fn slice(index: u32, slice: u32, pods: Pods, version: u64) -> String {
-    let name = format!("service-{index}-{slice:05}");
-    let labels = format!(
-        r#","endpointslice.kubernetes.io/managed-by":"endpointslice-controller.k8s.io","kubernetes.io/service-name":"service-{index}""#
-    );
-    let metadata = metadata(&name, index, version, "kube-controller-manager", &labels);
+fn slice(service: u32, index: u32, pods: Pods, version: u64) -> String {
+    let metadata = metadata(&Metadata::of_slice(service, index, version));
     let mut endpoints = String::new();
     for pod in pods.first..pods.first + pods.count {
-        let (ip, node) = (Ipv4Addr::from(POD_IPS + 1 + pod), pod % NODES);
+        let Endpoint { ip, pod, uid, node, zone } = Endpoint::new(service, pod);
         let comma = if endpoints.is_empty() { "" } else { "," };
         // Writing to a String cannot fail.
         let _ = write!(
             endpoints,
-            r#"{comma}{{"addresses":["{ip}"],"conditions":{{"ready":true,"serving":true,"terminating":false}},"targetRef":{{"kind":"Pod","namespace":"{NAMESPACE}","name":"app-{index}-{pod}","uid":"c6d2f4ae-1b1f-4d5c-8a7e-0000{pod:08x}"}},"nodeName":"node-{node}","zone":"zone-{}"}}"#,
-            node % 3
+            r#"{comma}{{"addresses":["{ip}"],"conditions":{{"ready":true,"serving":true,"terminating":false}},"targetRef":{{"kind":"Pod","namespace":"{NAMESPACE}","name":"{pod}","uid":"{uid}"}},"nodeName":"{node}","zone":"{zone}"}}"#
         );
     }
     format!(
@@ -54,8 +49,11 @@ fn slice(index: u32, slice: u32, pods: Pods, version: u64) -> String {
     )
 }
 
-fn metadata(name: &str, index: u32, version: u64, manager: &str, labels: &str) -> String {
+fn metadata(metadata: &Metadata) -> String {
+    let Metadata { name, uid, version, labels, manager } = metadata;
+    let labels: Vec<String> = labels.iter().map(|(key, value)| format!(r#""{key}":"{value}""#)).collect();
+    let (labels, (created, _)) = (labels.join(","), CREATED);
     format!(
-        r#"{{"name":"{name}","namespace":"{NAMESPACE}","uid":"0f4bde92-5a0c-4c3c-9c5b-0000{index:08x}","resourceVersion":"{version}","generation":1,"creationTimestamp":"2026-01-01T00:00:00Z","labels":{{"app":"app-{index}"{labels}}},"managedFields":[{{"manager":"{manager}","operation":"Update","apiVersion":"v1","time":"2026-01-01T00:00:00Z","fieldsType":"FieldsV1","fieldsV1":{{"f:metadata":{{"f:labels":{{".":{{}},"f:app":{{}}}}}},"f:spec":{{"f:ports":{{}}}}}}}}]}}"#
+        r#"{{"name":"{name}","namespace":"{NAMESPACE}","uid":"{uid}","resourceVersion":"{version}","generation":1,"creationTimestamp":"{created}","labels":{{{labels}}},"managedFields":[{{"manager":"{manager}","operation":"Update","apiVersion":"v1","time":"{created}","fieldsType":"FieldsV1","fieldsV1":{MANAGED_FIELDS}}}]}}"#
     )
 }
