@@ -204,19 +204,26 @@ impl<K: Kernel> Dataplane<K> {
                 }
             };
         let missing = families.iter().map(|family| ruleset(*family, target.options));
-        let missing = missing.filter(|wanted| !standing.contains(wanted));
-        // Rules of another mode serve traffic by themselves, until virtual servers can.
-        let (late, soon): (Vec<Ruleset>, Vec<Ruleset>) =
-            missing.partition(|wanted| self.rules.other_mode(wanted.family) == Some(true));
-        for wanted in soon {
-            self.rules.enforce(&mut self.kernel, &wanted, &mut report);
+        let mut late = Vec::new();
+        for wanted in missing.filter(|wanted| !standing.contains(wanted)) {
+            if !self.rules.wait(wanted.family) {
+                self.rules.enforce(&mut self.kernel, &wanted, false, &mut report);
+            }
+            if self.rules.wait(wanted.family) {
+                late.push(wanted);
+            }
         }
+        let mut approach = Report::default();
         match observed.map_or_else(|| self.kernel.observe(&families), Ok) {
-            Ok(observed) => self.approach(observed, target, now, &mut report),
-            Err(error) => report.errors.push(error),
+            Ok(observed) => self.approach(observed, target, now, &mut approach),
+            Err(error) => approach.errors.push(error),
         }
-        for wanted in late {
-            self.rules.enforce(&mut self.kernel, &wanted, &mut report);
+        let serves = approach.is_complete();
+        report.absorb(approach);
+        if serves {
+            for wanted in late {
+                self.rules.enforce(&mut self.kernel, &wanted, true, &mut report);
+            }
         }
         self.forget_unknown_flows(target.desired, &mut report);
         report

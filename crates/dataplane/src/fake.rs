@@ -37,6 +37,8 @@ pub struct FakeKernel {
     pub refusals: Vec<(String, Errno)>,
     /// How many of the next calls of [`Kernel::apply`] lose their replies after they took effect.
     pub lost_replies: u32,
+    /// How many of the next reads of virtual servers, set entries and addresses of `kube-ipvs0` fail.
+    pub failing_reads: u32,
     /// The addresses of other interfaces.
     pub host_addresses: BTreeSet<IpAddr>,
     /// The UDP flows that conntrack remembers: what each was sent to, and where it leads.
@@ -80,6 +82,14 @@ impl FakeKernel {
     /// Replaces the rules of `family` by what `iptables-save` would print.
     pub fn set_rules(&mut self, family: Family, saved: &str) {
         *self.rules.get_mut(family) = SavedRules::parse(saved);
+    }
+
+    fn read(&mut self, what: &'static str) -> Result<(), Error> {
+        if self.failing_reads == 0 {
+            return Ok(());
+        }
+        self.failing_reads -= 1;
+        Err(lost_replies(what))
     }
 
     fn carry_out(&mut self, operation: &Operation) -> Result<(), Errno> {
@@ -182,16 +192,19 @@ impl Kernel for FakeKernel {
     }
 
     fn virtual_servers(&mut self) -> Result<VirtualServers, Error> {
+        self.read("listing virtual servers")?;
         let servers = &self.state.virtual_servers;
         let configs = servers.iter().map(|(key, server)| (*key, server.config)).collect();
         Ok(VirtualServers { configs, firewall_marks: 0 })
     }
 
     fn set_entries(&mut self, set: SetId) -> Result<Vec<Entry>, Error> {
+        self.read("listing a set")?;
         Ok(self.state.entries(set).copied().collect())
     }
 
     fn addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
+        self.read("listing addresses")?;
         Ok(self.state.addresses.clone())
     }
 
@@ -208,8 +221,7 @@ impl Kernel for FakeKernel {
         }
         if self.lost_replies > 0 {
             self.lost_replies -= 1;
-            let source = netlink::Error::LostReplies { what: "changing IPVS", reason: "asked for by a test" };
-            applied.unknown.push(Error::Netlink { what: "changing IPVS", source });
+            applied.unknown.push(lost_replies("changing IPVS"));
         }
         applied
     }
@@ -227,9 +239,7 @@ impl Kernel for FakeKernel {
 
     fn host_addresses(&mut self) -> Result<BTreeSet<IpAddr>, Error> {
         if self.unreadable_addresses {
-            let source =
-                netlink::Error::LostReplies { what: "listing addresses", reason: "asked for by a test" };
-            return Err(Error::Netlink { what: "listing addresses", source });
+            return Err(lost_replies("listing addresses"));
         }
         Ok(self.host_addresses.clone())
     }
@@ -316,6 +326,11 @@ impl Kernel for FakeKernel {
         self.log.push(format!("set timeouts {seconds:?}"));
         Ok(())
     }
+}
+
+fn lost_replies(what: &'static str) -> Error {
+    let source = netlink::Error::LostReplies { what, reason: "asked for by a test" };
+    Error::Netlink { what, source }
 }
 
 fn add_real_server(server: &mut VirtualServer, real: RealServer) -> Result<(), Errno> {

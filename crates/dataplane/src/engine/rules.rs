@@ -12,25 +12,37 @@ use crate::{Error, Kernel};
 /// What is remembered about the rules between reconciliations.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    /// Our rules in the words of an `iptables-save` that prints them differently from what is expected, as
-    /// read right after they were written.
-    own_words: PerFamily<Option<Vec<String>>>,
+    /// What was written where `iptables-save` prints it differently from what is expected.
+    own_words: PerFamily<Option<OwnWords>>,
     /// Whether kube-proxy in another mode had rules when they were first read; none before.
     other_mode: PerFamily<Option<bool>>,
+    /// Whether ours have stood since then.
+    stood: PerFamily<bool>,
+}
+
+/// Rules, and how `iptables-save` put them right after they were written.
+#[derive(Debug, PartialEq, Eq)]
+struct OwnWords {
+    rules: Ruleset,
+    lines: Vec<String>,
 }
 
 // === impl Rules ===
 
 impl Rules {
-    /// Reads the rules of a family and writes what is missing or different.
-    pub(super) fn enforce(&mut self, kernel: &mut impl Kernel, wanted: &Ruleset, report: &mut Report) {
-        report.add_repairs(kernel.saved_rules(wanted.family).and_then(|saved| {
-            self.note_other_mode(wanted, &saved);
-            self.mend(kernel, wanted, &saved)
-        }));
+    /// Reads the rules of a family and writes what is missing or different, if [`Rules::mend`] may.
+    pub(super) fn enforce(
+        &mut self,
+        kernel: &mut impl Kernel,
+        wanted: &Ruleset,
+        serves: bool,
+        report: &mut Report,
+    ) {
+        let saved = kernel.saved_rules(wanted.family);
+        report.add_repairs(saved.and_then(|saved| self.mend(kernel, wanted, &saved, serves)));
     }
 
-    /// The same if there are no rules in chains named like ours, or if they are as they should be; none if there
+    /// Writes them if there are no rules in chains named like ours, or if they are as they should be; none if there
     /// are others. What was written is not read again before the next audit, since each run of a program is a good
     /// part of what a start takes.
     pub(super) fn write_where_none_are(
@@ -41,10 +53,14 @@ impl Rules {
         let saved = kernel.saved_rules(wanted.family)?;
         self.note_other_mode(wanted, &saved);
         match repair(wanted, &saved) {
-            None => Ok(Some(Vec::new())),
+            None => {
+                *self.stood.get_mut(wanted.family) = true;
+                Ok(Some(Vec::new()))
+            }
             Some(_) if !own_lines(&saved).is_empty() => Ok(None),
             Some(needed) => {
                 kernel.restore_rules(wanted.family, &needed.input)?;
+                *self.stood.get_mut(wanted.family) = true;
                 Ok(Some(repaired(wanted.family, needed)))
             }
         }
@@ -56,31 +72,45 @@ impl Rules {
         *self.other_mode.get(family)
     }
 
+    /// Whether rules of another mode still serve traffic, so that ours wait until virtual servers can.
+    pub(super) fn wait(&self, family: Family) -> bool {
+        self.other_mode(family) == Some(true) && !self.stood.get(family)
+    }
+
     fn note_other_mode(&mut self, wanted: &Ruleset, saved: &str) {
         let known = self.other_mode.get_mut(wanted.family);
         *known = known.or_else(|| Some(leftovers::beside(wanted, saved).is_some()));
     }
 
-    /// Writes what is missing or different in what was read.
+    /// Writes what is missing or different in what was read, but not over rules of another mode unless virtual
+    /// servers and addresses stand, so that IPVS `serves`.
     pub(super) fn mend(
         &mut self,
         kernel: &mut impl Kernel,
         wanted: &Ruleset,
         saved: &str,
+        serves: bool,
     ) -> Result<Vec<Repaired>, Error> {
         let family = wanted.family;
+        self.note_other_mode(wanted, saved);
+        if self.wait(family) && !serves {
+            return Ok(Vec::new());
+        }
         let Some(needed) = repair(wanted, saved) else {
+            *self.stood.get_mut(family) = true;
             return Ok(Vec::new());
         };
-        let remembered = self.own_words.get(family);
-        if remembered.as_ref().is_some_and(|words| *words == own_lines(saved)) {
+        let lines = own_lines(saved);
+        let known = self.own_words.get(family).as_ref();
+        if known.is_some_and(|known| known.rules == *wanted && known.lines == lines) {
             return Ok(Vec::new());
         }
         kernel.restore_rules(family, &needed.input)?;
+        *self.stood.get_mut(family) = true;
         let written = kernel.saved_rules(family)?;
-        let words = own_lines(&written);
+        let words = OwnWords { rules: wanted.clone(), lines: own_lines(&written) };
         // They were ours already, in other words.
-        let nothing_changed = words == own_lines(saved);
+        let nothing_changed = words.lines == lines;
         *self.own_words.get_mut(family) = repair(wanted, &written).map(|_| words);
         Ok(if nothing_changed { Vec::new() } else { repaired(family, needed) })
     }

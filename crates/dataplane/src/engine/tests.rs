@@ -1,6 +1,7 @@
 mod draining;
 mod lasting;
 mod preparation;
+mod rules;
 
 use std::sync::Arc;
 
@@ -72,6 +73,18 @@ pub(super) fn options() -> Options {
 fn reconcile(dataplane: &mut Dataplane<FakeKernel>, desired: &State) -> Report {
     let urgent = State::default();
     dataplane.reconcile(Target { desired, urgent: &urgent, options: &options() }, Instant::now())
+}
+
+/// Audits until the end.
+fn audit(dataplane: &mut Dataplane<FakeKernel>, desired: &State, options: &Options) -> Report {
+    let urgent = State::default();
+    dataplane.begin_audit(options);
+    loop {
+        let target = Target { desired, urgent: &urgent, options };
+        if let Progress::Done(report) = dataplane.audit(target, Instant::now()) {
+            return *report;
+        }
+    }
 }
 
 fn repaired(report: &Report, text: &str) -> bool {
