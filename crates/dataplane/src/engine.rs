@@ -2,6 +2,7 @@
 
 mod audit;
 mod conntrack;
+mod remains;
 mod rules;
 mod sending;
 
@@ -12,11 +13,10 @@ use std::time::{Duration, Instant};
 use model::Family;
 use plan::ownership;
 use plan::rules::{Ruleset, ruleset};
-use plan::{Difference, Operation, Options, Phase, State, VirtualServerKey};
+use plan::{Difference, Operation, Options, State, VirtualServerKey};
 
 use crate::Error;
 use crate::drain::Drains;
-use crate::flows;
 use crate::kernel::{Kernel, Missing, Observed, Shortfall};
 use crate::leftovers::{self, Leftovers};
 use crate::report::{Comparison, Differences, Foreign, Foundation, Repaired, Report};
@@ -25,7 +25,6 @@ use crate::sysctl::{Sysctl, Sysctls};
 use self::audit::Audit;
 pub use self::audit::Progress;
 use self::rules::Rules;
-use self::sending::unserved;
 
 /// What the operator chose for the kernel itself.
 #[derive(Clone, Debug)]
@@ -243,27 +242,7 @@ impl<K: Kernel> Dataplane<K> {
     where
         I: IntoIterator<Item = Operation, IntoIter: Clone>,
     {
-        let operations = operations.into_iter();
-        let mut report = Report::default();
-        let stale = flows::after(operations.clone());
-        let serves = |operation: &Operation| operation.phase() < Phase::Bind;
-        let serve = operations.clone().filter(serves);
-        let mut left: BTreeSet<VirtualServerKey> = BTreeSet::new();
-        let broken = self.carry_out(serve.clone(), now, &mut left, &mut report);
-        let unserved = unserved(&broken, serve);
-        let mut unbound = Vec::new();
-        let rest = operations.filter(|operation| !serves(operation)).filter(|operation| match operation {
-            Operation::BindAddress(address) if unserved.contains(address) => {
-                unbound.push(*address);
-                false
-            }
-            _ => true,
-        });
-        self.carry_out(rest, now, &mut left, &mut report);
-        report.unbound = unbound;
-        self.remove_drained(left, now, &mut report);
-        self.forget_flows(stale, &mut report);
-        report
+        self.apply_beside(std::iter::empty(), operations, now)
     }
 
     /// Removes the real servers that have drained since the last sweep.
@@ -353,8 +332,10 @@ impl<K: Kernel> Dataplane<K> {
         let difference = Difference::between(&state, target.desired);
         let differences = Differences::of(difference.operations());
         report.absorb(Report { differences, ..Report::default() });
+        let stays = |key: &&VirtualServerKey| target.desired.virtual_servers.contains_key(key);
         for part in difference.split(target.urgent) {
-            let done = self.apply(part.operations(), now);
+            let served = state.virtual_servers.keys().filter(stays).map(|key| key.address);
+            let done = self.apply_beside(served, part.operations(), now);
             report.absorb(done);
         }
     }

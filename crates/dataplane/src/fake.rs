@@ -13,7 +13,8 @@ use plan::{Entry, Member, Operation, RealServer, Scheduler, SetId, State, Virtua
 use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{
-    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, Shortfall, VirtualServers,
+    Applied, Failure, Kernel, Missing, Part, RealServerLoad, RulesReader, SentMessages, Shortfall,
+    VirtualServers,
 };
 
 use self::rules::SavedRules;
@@ -37,6 +38,8 @@ pub struct FakeKernel {
     pub refusals: Vec<(String, Errno)>,
     /// How many of the next calls of [`Kernel::apply`] lose their replies after they took effect.
     pub lost_replies: u32,
+    /// The parts to which nothing can be sent, each for as many groups of operations as it stands here.
+    pub unreachable: Vec<Part>,
     /// How many of the next reads of virtual servers, set entries and addresses of `kube-ipvs0` fail.
     pub failing_reads: u32,
     /// The addresses of other interfaces.
@@ -210,12 +213,21 @@ impl Kernel for FakeKernel {
 
     fn apply(&mut self, operations: &[Operation]) -> Applied {
         let mut applied = Applied::default();
-        for operation in operations {
-            match self.carry_out(operation) {
-                Ok(()) => self.log.push(operation.to_string()),
-                Err(errno) => {
-                    let failure = Failure { operation: operation.clone(), errno, message: None };
-                    applied.failures.push(failure);
+        for group in operations.chunk_by(|one, next| Part::of(one) == Part::of(next)) {
+            let is_meant = |part: &Part| group.first().is_some_and(|first| Part::of(first) == *part);
+            if let Some(position) = self.unreachable.iter().position(is_meant) {
+                self.unreachable.remove(position);
+                let source = netlink::Error::Send { what: "changing", errno: Errno::ENOBUFS };
+                applied.unknown.push(Error::Netlink { what: "changing", source });
+                continue;
+            }
+            for operation in group {
+                match self.carry_out(operation) {
+                    Ok(()) => self.log.push(operation.to_string()),
+                    Err(errno) => {
+                        let failure = Failure { operation: operation.clone(), errno, message: None };
+                        applied.failures.push(failure);
+                    }
                 }
             }
         }

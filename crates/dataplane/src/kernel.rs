@@ -8,8 +8,8 @@ use std::sync::Arc;
 use model::Family;
 use netlink::Errno;
 use plan::{
-    Entry, INTERFACE, Member, Operation, RealServer, SetId, State, VirtualServer, VirtualServerConfig,
-    VirtualServerKey,
+    Element, Entry, INTERFACE, Member, Operation, RealServer, SetId, State, VirtualServer,
+    VirtualServerConfig, VirtualServerKey,
 };
 
 use crate::Error;
@@ -60,7 +60,7 @@ pub trait Kernel {
 
     /// Carries out operations in their order. One that the kernel refuses does not stop the others. What is
     /// there already when it is to be added, or gone when it is to be removed, is no failure for set entries
-    /// and addresses.
+    /// and addresses; for virtual servers and real servers the kernel's word is given as it is.
     fn apply(&mut self, operations: &[Operation]) -> Applied;
 
     /// The real servers of a virtual server with their connections; empty if there is no such virtual server.
@@ -244,6 +244,17 @@ pub struct RealServerLoad {
     pub connections: u64,
 }
 
+/// The part of a kernel that an operation is sent to. Operations on one part that follow each other go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The sets.
+    Sets,
+    /// IPVS.
+    Ipvs,
+    /// The addresses of `kube-ipvs0`.
+    Addresses,
+}
+
 /// Reads everything but real servers, of which `complete` knows.
 pub(crate) fn observe_with<K: Kernel + ?Sized>(
     kernel: &mut K,
@@ -268,6 +279,19 @@ pub(crate) fn in_order(loads: Vec<RealServerLoad>) -> Vec<RealServer> {
     let mut real_servers: Vec<RealServer> = loads.into_iter().map(|load| load.server).collect();
     real_servers.sort_by_key(RealServer::key);
     real_servers
+}
+
+// === impl Part ===
+
+impl Part {
+    /// Where `operation` is sent to.
+    pub(crate) fn of(operation: &Operation) -> Self {
+        match operation.element() {
+            Element::SetEntry => Part::Sets,
+            Element::VirtualServer | Element::RealServer => Part::Ipvs,
+            Element::Address => Part::Addresses,
+        }
+    }
 }
 
 // === impl Missing ===

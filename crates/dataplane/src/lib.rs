@@ -19,7 +19,7 @@ pub mod sysctl;
 pub use engine::{Dataplane, Progress, Settings, Target};
 pub use error::{Error, ErrorKind};
 pub use kernel::{
-    Applied, Failure, Kernel, Missing, Observed, RealServerLoad, RulesReader, SentMessages, Shortfall,
+    Applied, Failure, Kernel, Missing, Observed, Part, RealServerLoad, RulesReader, SentMessages, Shortfall,
     Sighting, VirtualServers,
 };
 pub use meter::{Meter, Traffic};

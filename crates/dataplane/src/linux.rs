@@ -21,17 +21,18 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use model::{Family, PerFamily};
+use netlink::Outcome;
 use netlink::conntrack::Conntrack;
 use netlink::ipset::{self, Ipset};
 use netlink::ipvs::{self, Ipvs};
-use netlink::{Errno, Outcome};
 use nix::unistd::{AccessFlags, access};
-use plan::{Element, Entry, Operation, SetId, VirtualServerKey};
+use plan::{Entry, Operation, SetId, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{
-    Applied, Failure, Kernel, Missing, RealServerLoad, RulesReader, SentMessages, Shortfall, VirtualServers,
+    Applied, Failure, Kernel, Missing, Part, RealServerLoad, RulesReader, SentMessages, Shortfall,
+    VirtualServers,
 };
 
 use self::interface::Interface;
@@ -52,14 +53,6 @@ pub struct Linux {
     conntrack: Conntrack,
     /// What answers the next question about rules.
     known_rules: PerFamily<Option<String>>,
-}
-
-/// The part of the kernel that an operation is sent to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Sets,
-    Ipvs,
-    Addresses,
 }
 
 // === impl Linux ===
@@ -155,9 +148,9 @@ impl Kernel for Linux {
 
     fn apply(&mut self, operations: &[Operation]) -> Applied {
         let mut applied = Applied::default();
-        for group in operations.chunk_by(|one, next| part(one) == part(next)) {
+        for group in operations.chunk_by(|one, next| Part::of(one) == Part::of(next)) {
             let Some(first) = group.first() else { continue };
-            match self.send(part(first), group) {
+            match self.send(Part::of(first), group) {
                 Ok(outcomes) => {
                     let outcomes = group.iter().zip(outcomes);
                     applied
@@ -280,23 +273,9 @@ pub fn kernel_release() -> String {
     fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
-fn part(operation: &Operation) -> Part {
-    match operation.element() {
-        Element::SetEntry => Part::Sets,
-        Element::VirtualServer | Element::RealServer => Part::Ipvs,
-        Element::Address => Part::Addresses,
-    }
-}
-
 fn failure(operation: &Operation, outcome: Outcome) -> Option<Failure> {
     let refused = outcome.err()?;
-    let is_so_already = match operation {
-        Operation::RemoveVirtualServer(_) => refused.errno == Errno::ESRCH,
-        Operation::RemoveRealServer(..) => [Errno::ENOENT, Errno::ESRCH].contains(&refused.errno),
-        _ => false,
-    };
-    let failure = || Failure { operation: operation.clone(), errno: refused.errno, message: refused.message };
-    (!is_so_already).then(failure)
+    Some(Failure { operation: operation.clone(), errno: refused.errno, message: refused.message })
 }
 
 fn sysctl_path(name: &str) -> PathBuf {

@@ -19,8 +19,9 @@ pub struct Report {
     pub repaired: Vec<Repaired>,
     /// How many of them the kernel refused, those included that need another one of them.
     pub refused: Tally,
-    /// The addresses that were to be bound and were not, because the virtual servers behind them were refused.
-    pub unbound: Vec<IpAddr>,
+    /// What was not sent because of what had failed before: addresses to bind whose virtual servers were refused, and
+    /// entries to remove that tell whose an address or a virtual server is that may still be there.
+    pub held_back: Vec<Operation>,
     /// Elements that the kernel refused, without those that need another one of them. They are tried again by the next reconciliation.
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
@@ -127,7 +128,7 @@ impl Report {
     /// How many of the differences were put right, as far as the kernel told.
     pub fn put_right(&self) -> Tally {
         let mut undone = self.refused.clone();
-        undone.add(Element::Address, self.unbound.len());
+        self.held_back.iter().for_each(|operation| undone.add(operation.element(), 1));
         self.differences.by_element.without(&undone)
     }
 
@@ -139,9 +140,7 @@ impl Report {
                     .refused_virtual_server()
                     .is_some_and(|key| operation.virtual_server() == Some(&key))
         };
-        let is_unbound =
-            matches!(operation, Operation::BindAddress(address) if self.unbound.contains(address));
-        !is_unbound && !self.failures.iter().any(cause)
+        !self.held_back.contains(operation) && !self.failures.iter().any(cause)
     }
 
     /// Adds what a step put right, or why it failed.
@@ -156,7 +155,7 @@ impl Report {
     pub fn absorb(&mut self, other: Report) {
         self.sent += other.sent;
         self.refused.absorb(&other.refused);
-        self.unbound.extend(other.unbound);
+        self.held_back.extend(other.held_back);
         self.repaired.extend(other.repaired);
         self.failures.extend(other.failures);
         self.errors.extend(other.errors);

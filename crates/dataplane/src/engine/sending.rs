@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use netlink::Errno;
-use plan::{Operation, VirtualServerKey};
+use plan::{Operation, Phase, VirtualServerKey};
 
 use super::Dataplane;
+use super::remains::Remains;
 use crate::drain::Drains;
+use crate::flows;
 use crate::kernel::{Applied, Failure, Kernel};
 use crate::report::Report;
 
@@ -18,6 +20,53 @@ pub(super) const MOST_AT_ONCE: usize = 4096;
 // === impl Dataplane ===
 
 impl<K: Kernel> Dataplane<K> {
+    /// Carries out operations on top of what serves the addresses `served` already. What depends on an operation that
+    /// failed is held back: an address that nothing serves, and the entries that tell whose an address or a virtual
+    /// server is that may still be there.
+    pub(super) fn apply_beside<I>(
+        &mut self,
+        served: impl Iterator<Item = IpAddr>,
+        operations: I,
+        now: Instant,
+    ) -> Report
+    where
+        I: IntoIterator<Item = Operation, IntoIter: Clone>,
+    {
+        let operations = operations.into_iter();
+        let stale = flows::after(operations.clone());
+        let mut report = Report::default();
+        let mut left: BTreeSet<VirtualServerKey> = BTreeSet::new();
+
+        let serve = operations.clone().filter(|operation| operation.phase() < Phase::Bind);
+        let broken = self.carry_out(serve.clone(), now, &mut left, &mut report);
+        let unserved = unserved(&broken, serve, served);
+
+        let mut held_back = Vec::new();
+        let switches =
+            |operation: &Operation| (Phase::Bind..Phase::NoMoreRefuse).contains(&operation.phase());
+        let switch = operations.clone().filter(switches);
+        let has_to_wait = |operation: &Operation| match operation {
+            Operation::BindAddress(address) => unserved.contains(address),
+            _ => false,
+        };
+        let mut switched = Report::default();
+        self.carry_out(hold_back(switch.clone(), has_to_wait, &mut held_back), now, &mut left, &mut switched);
+        let remains = Remains::after(&switched, switch);
+        report.absorb(switched);
+
+        let clear = operations.filter(|operation| operation.phase() >= Phase::NoMoreRefuse);
+        let has_to_stay = |operation: &Operation| match operation {
+            Operation::RemoveMember(member) => remains.are_told_by(member),
+            _ => false,
+        };
+        self.carry_out(hold_back(clear, has_to_stay, &mut held_back), now, &mut left, &mut report);
+
+        report.held_back = held_back;
+        self.remove_drained(left, now, &mut report);
+        self.forget_flows(stale, &mut report);
+        report
+    }
+
     /// Sends operations as far as they do not turn into draining, a bounded number at a time. Gives the virtual
     /// servers that were refused.
     pub(super) fn carry_out(
@@ -55,6 +104,9 @@ impl<K: Kernel> Dataplane<K> {
         report.errors.extend(unknown);
         broken.extend(failures.iter().filter_map(Failure::refused_virtual_server));
         for failure in failures {
+            if self.is_so_already(&failure) {
+                continue;
+            }
             report.refused.add(failure.operation.element(), 1);
             let key = failure.operation.virtual_server();
             let follows =
@@ -63,6 +115,16 @@ impl<K: Kernel> Dataplane<K> {
                 report.missing_schedulers.extend(missing_scheduler(&failure));
                 report.failures.push(failure);
             }
+        }
+    }
+
+    /// Whether an operation was refused because what it takes away, or what is to drain, is gone.
+    fn is_so_already(&mut self, failure: &Failure) -> bool {
+        let is_gone = [Errno::ENOENT, Errno::ESRCH].contains(&failure.errno);
+        match &failure.operation {
+            Operation::RemoveVirtualServer(_) | Operation::RemoveRealServer(..) => is_gone,
+            Operation::SetRealServer(key, real) => is_gone && real.weight == 0 && self.drains.end(key, real),
+            _ => false,
         }
     }
 
@@ -88,7 +150,8 @@ impl<K: Kernel> Dataplane<K> {
             Operation::AddRealServer(key, real) if self.drains.end(&key, &real) => {
                 Some(Operation::SetRealServer(key, real))
             }
-            Operation::RemoveVirtualServer(key) => {
+            // One that has to be added has lost what drained.
+            Operation::AddVirtualServer(key, _) | Operation::RemoveVirtualServer(key) => {
                 self.drains.forget(&key);
                 Some(operation)
             }
@@ -98,10 +161,11 @@ impl<K: Kernel> Dataplane<K> {
 }
 
 /// The addresses behind which nothing can be served, because the virtual servers `broken` of `operations` were
-/// refused.
-pub(super) fn unserved(
+/// refused, and nothing of `served` stands there.
+fn unserved(
     broken: &BTreeSet<VirtualServerKey>,
     operations: impl Iterator<Item = Operation>,
+    served: impl Iterator<Item = IpAddr>,
 ) -> BTreeSet<IpAddr> {
     let mut unserved: BTreeSet<IpAddr> = broken.iter().map(|key| key.address).collect();
     if !unserved.is_empty() {
@@ -110,8 +174,26 @@ pub(super) fn unserved(
                 unserved.remove(&key.address);
             }
         }
+        for address in served {
+            unserved.remove(&address);
+        }
     }
     unserved
+}
+
+/// Moves the operations of which `is_early` is true to `held_back` as they come by.
+fn hold_back(
+    operations: impl Iterator<Item = Operation>,
+    is_early: impl Fn(&Operation) -> bool,
+    held_back: &mut Vec<Operation>,
+) -> impl Iterator<Item = Operation> {
+    operations.filter_map(move |operation| {
+        if is_early(&operation) {
+            held_back.push(operation);
+            return None;
+        }
+        Some(operation)
+    })
 }
 
 /// IPVS answers ENOENT when it has no scheduler of the name and cannot load its module.

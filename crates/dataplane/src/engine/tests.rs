@@ -1,4 +1,5 @@
 mod draining;
+mod failing;
 mod lasting;
 mod preparation;
 mod rules;
@@ -10,7 +11,6 @@ use model::Protocol;
 use plan::{Entry, Member, RealServer, Scheduler, SetName, VirtualServer, VirtualServerConfig, difference};
 use proptest::prelude::*;
 
-use super::sending::MOST_AT_ONCE;
 use super::*;
 use crate::Errno;
 use crate::fake::FakeKernel;
@@ -190,78 +190,6 @@ fn what_a_predecessor_left_is_taken_over_or_removed() {
         remove set entry KUBE-CLUSTER-IP 10.96.0.2,tcp:80
     "#]],
     );
-}
-
-#[test]
-fn an_address_that_cannot_be_served_is_not_bound_and_only_the_cause_is_named() {
-    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1", "10.96.0.2:80/TCP rr"]);
-    let mut dataplane = settled(&State::default());
-    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), Errno::EPERM);
-    dataplane.kernel_mut().refusals.push(refusal);
-    let report = dataplane.apply(difference(&State::default(), &desired), Instant::now());
-    let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
-    expect!["cannot add virtual server 10.96.0.1:80/TCP: EPERM (Operation not permitted)"]
-        .assert_eq(&failures.join("\n"));
-    assert_eq!(dataplane.kernel().state.addresses, ["10.96.0.2".parse().unwrap()].into());
-
-    // The next reconciliation tries again what failed, and only that.
-    dataplane.kernel_mut().take_log();
-    assert!(reconcile(&mut dataplane, &desired).is_complete());
-    check_log(
-        &mut dataplane,
-        expect![[r#"
-        add virtual server 10.96.0.1:80/TCP
-        add real server 10.0.0.1:8080 to 10.96.0.1:80/TCP
-        bind 10.96.0.1 to kube-ipvs0
-    "#]],
-    );
-}
-
-/// More operations than are handed over at once: what was refused in an earlier part still counts in a later one.
-#[test]
-fn a_refusal_counts_across_parts() {
-    let lines: Vec<String> = (0..u16::try_from(MOST_AT_ONCE).unwrap())
-        .map(|number| {
-            let [high, low] = number.to_be_bytes();
-            format!("10.96.{high}.{low}:80/TCP rr 10.0.{high}.{low}:8080*1")
-        })
-        .collect();
-    let desired = state(&lines.iter().map(String::as_str).collect::<Vec<_>>());
-    let mut dataplane = settled(&State::default());
-    let refusal = ("add virtual server 10.96.0.0:80/TCP".to_owned(), Errno::EPERM);
-    dataplane.kernel_mut().refusals.push(refusal);
-    let report = reconcile(&mut dataplane, &desired);
-    assert_eq!((report.failures.len(), report.refused.total()), (1, 2));
-    assert_eq!((report.differences.count(), report.differences.first.len()), (5 * MOST_AT_ONCE, 100));
-    assert_eq!(report.sent, report.differences.count() - 1);
-    assert_eq!(report.put_right().total(), report.differences.count() - 3);
-    let kernel = &dataplane.kernel().state;
-    assert_eq!(kernel.addresses.len(), MOST_AT_ONCE - 1);
-    assert!(!kernel.addresses.contains(&key("10.96.0.0:80/TCP").address));
-    assert!(reconcile(&mut dataplane, &desired).is_complete());
-    assert_eq!(dataplane.kernel().state, desired);
-}
-
-#[test]
-fn a_scheduler_that_the_kernel_lacks_is_named() {
-    let desired = state(&["10.96.0.1:80/TCP fo 10.0.0.1:8080*1"]);
-    let mut dataplane = settled(&State::default());
-    dataplane.kernel_mut().missing_schedulers.insert(Scheduler::Fo);
-    let report = reconcile(&mut dataplane, &desired);
-    assert_eq!(report.missing_schedulers, [Scheduler::Fo]);
-    assert_eq!(report.failures.len(), 1);
-}
-
-#[test]
-fn lost_replies_make_the_report_incomplete_and_observing_again_settles_it() {
-    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
-    let mut dataplane = settled(&State::default());
-    dataplane.kernel_mut().lost_replies = 1;
-    let report = dataplane.apply(difference(&State::default(), &desired), Instant::now());
-    assert!(!report.is_complete());
-    dataplane.kernel_mut().take_log();
-    assert!(reconcile(&mut dataplane, &desired).is_complete());
-    check_log(&mut dataplane, expect![""]);
 }
 
 #[test]

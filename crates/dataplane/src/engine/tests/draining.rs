@@ -107,3 +107,38 @@ fn a_restart_remembers_what_was_draining_without_sending_anything() {
     check_log(&mut dataplane, expect![""]);
     assert_eq!(dataplane.draining(), 1);
 }
+
+/// Somebody else has deleted it, so that it has no connections either.
+#[test]
+fn a_removed_endpoint_that_is_gone_already_needs_no_draining() {
+    let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
+    let after = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
+    let mut dataplane = settled(&before);
+    dataplane.kernel_mut().state = after.clone();
+    assert!(dataplane.apply(difference(&before, &after), Instant::now()).is_complete());
+    assert_eq!(dataplane.draining(), 0);
+}
+
+#[test]
+fn an_endpoint_that_should_stay_and_is_gone_is_missed() {
+    let before = state(&["10.96.0.1:80/TCP wrr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
+    let after = state(&["10.96.0.1:80/TCP wrr 10.0.0.1:8080*1 10.0.0.2:8080*0"]);
+    let mut dataplane = settled(&before);
+    dataplane.kernel_mut().state = state(&["10.96.0.1:80/TCP wrr 10.0.0.1:8080*1"]);
+    assert!(!dataplane.apply(difference(&before, &after), Instant::now()).is_complete());
+}
+
+#[test]
+fn an_endpoint_that_returns_behind_a_virtual_server_that_was_made_again_is_added() {
+    let both = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
+    let one = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
+    let mut dataplane = settled(&both);
+    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*1").key());
+    dataplane.kernel_mut().connections.insert(connection, 1);
+    dataplane.apply(difference(&both, &one), Instant::now());
+    dataplane.kernel_mut().state.virtual_servers.clear();
+    reconcile(&mut dataplane, &one);
+    assert_eq!(dataplane.draining(), 0);
+    assert!(dataplane.apply(difference(&one, &both), Instant::now()).is_complete());
+    assert_eq!(dataplane.kernel().state, both);
+}
