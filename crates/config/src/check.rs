@@ -75,7 +75,7 @@ impl Checker {
         let one = &document;
         let sync_period = self.period("ipvs.syncPeriod", one.ipvs.sync_period);
         let min_sync_period = self.duration("ipvs.minSyncPeriod", one.ipvs.min_sync_period);
-        if min_sync_period > sync_period {
+        if one.ipvs.min_sync_period > one.ipvs.sync_period {
             let longest = format!("must not be longer than {}", self.name("ipvs.syncPeriod"));
             self.wrong("ipvs.minSyncPeriod", one.ipvs.min_sync_period, longest);
         }
@@ -93,7 +93,7 @@ impl Checker {
             metrics_address: self.optional("metricsBindAddress", &one.metrics_bind_address),
             bind_address_hard_fail: one.bind_address_hard_fail,
             sync_period,
-            min_sync_period,
+            min_sync_period: min_sync_period.min(sync_period),
             scheduler: self.scheduler(&one.ipvs.scheduler, purpose),
             exclude_cidrs: self.list("ipvs.excludeCIDRs", &one.ipvs.exclude_cidrs),
             serve_external_ips: feature_gates::serve_external_ips(&one.feature_gates),
@@ -189,13 +189,12 @@ impl Checker {
                     "needs the feature gate LoggingAlphaOptions",
                 );
             }
-            if stream.info_buffer_size.0 != "0" && !alpha {
-                let size = &stream.info_buffer_size.0;
-                self.wrong(
-                    &format!("{field}.infoBufferSize"),
-                    size,
-                    "needs the feature gate LoggingAlphaOptions",
-                );
+            let size = &stream.info_buffer_size;
+            let size_field = format!("{field}.infoBufferSize");
+            if !size.is_valid() {
+                self.wrong(&size_field, format!("{:?}", size.0), "must be a quantity such as 512 or 64Ki");
+            } else if !size.is_zero() && !alpha {
+                self.wrong(&size_field, &size.0, "needs the feature gate LoggingAlphaOptions");
             }
         }
     }

@@ -43,7 +43,7 @@ const METRICS_PORT: u16 = 10249;
 pub struct KubeProxyConfiguration {
     pub api_version: String,
     pub kind: String,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "values::gates")]
     pub feature_gates: BTreeMap<String, bool>,
     pub client_connection: ClientConnection,
     pub logging: Logging,

@@ -125,14 +125,17 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
     match kind {
         Kind::Bool => boolean(text).map(Value::Bool),
         Kind::Text(_) => Ok(json!(text)),
-        Kind::Integer => text.parse::<i32>().map(|number| json!(number)).map_err(|error| error.to_string()),
+        Kind::Integer => match integer(text) {
+            Some(number) => Ok(json!(number)),
+            None => Err(format!("{text:?} is no whole number of up to 32 bits")),
+        },
         Kind::Count => text.parse::<u32>().map(|number| json!(number)).map_err(|error| error.to_string()),
         Kind::Number => match text.parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(json!(number)),
             _ => Err(format!("{text:?} is no number")),
         },
         Kind::Duration => duration::parse_signed(text).map(|duration| json!(GoDuration(duration))),
-        Kind::List(_) => Ok(elements(text).map(|element| json!(element)).collect()),
+        Kind::List(_) => quoted_elements(text).map(|elements| json!(elements)),
         Kind::Gates => elements(text).map(gate).collect::<Result<Map<_, _>, _>>().map(Value::Object),
         Kind::Patterns => elements(text).map(pattern).collect::<Result<_, _>>().map(Value::Array),
     }
@@ -148,6 +151,36 @@ pub fn boolean(text: &str) -> Result<bool, String> {
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
         _ => Err(format!("{text:?} is neither true nor false")),
     }
+}
+
+/// Reads a whole number as Go's sources write it: with a prefix for its base, and underscores between digits.
+fn integer(text: &str) -> Option<i32> {
+    let (sign, number) = match text.strip_prefix('-') {
+        Some(number) => ("-", number),
+        None => ("", text.strip_prefix('+').unwrap_or(text)),
+    };
+    let lower = number.to_ascii_lowercase();
+    let prefixes = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)];
+    let prefixed = prefixes.iter().find_map(|(prefix, radix)| Some((lower.strip_prefix(prefix)?, *radix)));
+    let (digits, radix) = match prefixed.filter(|_| lower != "0") {
+        // An underscore may follow the prefix as well.
+        Some((digits, radix)) => (digits.strip_prefix('_').unwrap_or(digits), radix),
+        None => (lower.as_str(), 10),
+    };
+    let is_number = digits.split('_').all(|part| {
+        let mut digits = part.chars();
+        !part.is_empty() && digits.all(|digit| digit.is_digit(radix))
+    });
+    let digits = is_number.then(|| digits.replace('_', ""))?;
+    i32::from_str_radix(&format!("{sign}{digits}"), radix).ok()
+}
+
+/// The elements of a list, of which those with a comma are in quotes, as in a line of CSV.
+fn quoted_elements(text: &str) -> Result<Vec<String>, String> {
+    let mut lines = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+    let line = lines.records().next().transpose().map_err(|error| error.to_string())?.unwrap_or_default();
+    let elements = line.iter().map(str::trim).filter(|element| !element.is_empty());
+    Ok(elements.map(str::to_owned).collect())
 }
 
 fn elements(text: &str) -> impl Iterator<Item = &str> {

@@ -31,7 +31,14 @@ impl Parsed for SocketAddr {
     const STAND_IN: Self = SocketAddr::new(IpAddr::STAND_IN, 1);
 
     fn parsed(text: &str) -> Option<Self> {
-        text.parse().ok().filter(|address: &SocketAddr| address.port() > 0)
+        let (host, port) = text.rsplit_once(':')?;
+        // Brackets are needed around colons only, and may be around an IPv4 address too.
+        let host = match host.strip_prefix('[') {
+            Some(host) => host.strip_suffix(']')?,
+            None => Some(host).filter(|host| !host.contains(':'))?,
+        };
+        let port = port.parse().ok().filter(|port| *port > 0)?;
+        Some(SocketAddr::new(IpAddr::parsed(host)?, port))
     }
 }
 

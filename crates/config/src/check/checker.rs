@@ -9,7 +9,7 @@ use crate::document::GoDuration;
 use crate::error::Invalid;
 use crate::{Error, Setting};
 
-/// A longer period means nothing, and could not be added to a point in time.
+/// A longer period is one of this length, which can be added to any point in time.
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// By which names the operator knows settings.
@@ -94,10 +94,7 @@ impl Checker {
         if period.is_zero() {
             self.wrong(field, period, "must be longer than 0s");
         }
-        if duration > LONGEST_PERIOD {
-            self.wrong(field, period, "must not be longer than a year");
-        }
-        duration
+        duration.min(LONGEST_PERIOD)
     }
 
     pub(super) fn count(&mut self, field: &str, number: i32) -> u32 {

@@ -272,6 +272,72 @@ fn alpha_options_of_logs_need_their_gate() {
 }
 
 #[test]
+fn amounts_of_memory_are_kubernetes_quantities() {
+    let with = |size: &str| {
+        let mut document = KubeProxyConfiguration::default().complete();
+        document.mode = IPVS.to_owned();
+        document.feature_gates.insert("LoggingAlphaOptions".to_owned(), true);
+        document.logging.options.json.info_buffer_size = crate::document::Size(size.to_owned());
+        check(document, None, FIELDS, Purpose::Serve(scheduler), &mut Vec::new())
+    };
+    for size in ["0", "512", "64Ki", "1M", "500m", "1.5Gi", ".5", "5.", "+1k", "-1", "1e3", "1E-3", "1E"] {
+        assert!(with(size).is_ok(), "{size}");
+    }
+    for size in ["", "many", "64ki", "64 Ki", "1.2.3", "Ki", ".", "-", "1e", "1e3Ki", "0x10"] {
+        assert!(with(size).is_err(), "{size}");
+    }
+}
+
+/// What kube-proxy 1.36 makes of each was seen.
+#[test]
+fn addresses_to_listen_on_are_those_of_go() {
+    let parsed = |text: &str| <std::net::SocketAddr as addresses::Parsed>::parsed(text);
+    for (text, address) in [
+        ("127.0.0.1:10249", "127.0.0.1:10249"),
+        ("127.000.000.001:10249", "127.0.0.1:10249"),
+        ("[127.0.0.1]:10249", "127.0.0.1:10249"),
+        ("127.0.0.1:010249", "127.0.0.1:10249"),
+        ("[::1]:80", "[::1]:80"),
+        ("[::0001]:80", "[::1]:80"),
+        ("[::ffff:1.2.3.4]:80", "1.2.3.4:80"),
+    ] {
+        assert_eq!(parsed(text), address.parse().ok(), "{text}");
+    }
+    for text in [
+        "127.0.0.1",
+        "127.0.0.1:",
+        "127.0.0.1:0",
+        "127.0.0.1:65536",
+        "127.0.0.1:http",
+        ":10249",
+        "::1:80",
+        "[::1]",
+        "[::1:80",
+        "::1]:80",
+        "[::1%lo]:80",
+        "localhost:80",
+        " 127.0.0.1:80",
+    ] {
+        assert_eq!(parsed(text), None, "{text}");
+    }
+}
+
+#[test]
+fn a_period_may_be_as_long_as_one_likes() {
+    check_document(
+        |one| {
+            one.ipvs.sync_period = GoDuration(jiff::SignedDuration::from_hours(9001));
+            one.ipvs.min_sync_period = GoDuration(jiff::SignedDuration::from_hours(9000));
+            one.config_sync_period = GoDuration(jiff::SignedDuration::MAX);
+        },
+        FIELDS,
+        expect![[r#"
+            fine
+        "#]],
+    );
+}
+
+#[test]
 fn addresses_are_read_as_leniently_as_by_kube_proxy() {
     check_document(
         |one| {

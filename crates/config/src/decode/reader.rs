@@ -37,7 +37,8 @@ impl<'a> Reader<'a> {
         if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
-    /// The fields of a mapping, of each the last, without those that say nothing: kube-proxy takes null for "not set".
+    /// The fields of a mapping, of each the last. Of those that are known, null ones say nothing: kube-proxy takes null
+    /// for "not set".
     fn fields<'k>(&self, entries: &'a [Entry], known: Option<&'k [&'k str]>) -> BTreeMap<&'a str, Self> {
         let mut fields: BTreeMap<&str, Self> = BTreeMap::new();
         for entry in entries {
@@ -53,7 +54,9 @@ impl<'a> Reader<'a> {
                 self.warn(format!("line {line}: {path} is set a second time; this one counts"));
             }
         }
-        fields.retain(|_, reader| reader.node.value != Value::Null);
+        if known.is_some() {
+            fields.retain(|_, reader| reader.node.value != Value::Null);
+        }
         fields
     }
 

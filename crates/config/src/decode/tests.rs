@@ -67,6 +67,45 @@ fn numbers_and_booleans_are_those_of_yaml_1_1() {
 }
 
 #[test]
+fn a_whole_number_may_be_written_with_an_exponent() {
+    check(
+        "oomScoreAdj: -5e2\n",
+        expect![[r#"
+            oomScoreAdj: -500
+        "#]],
+    );
+}
+
+#[test]
+fn amounts_of_memory_are_numbers_with_units() {
+    for (text, expected) in [
+        ("64Ki", "64Ki"),
+        ("1024", "1024"),
+        ("0.5", "0.5"),
+        ("1e3", "1000"),
+        ("0Ki", "0"),
+        ("0.0", "0"),
+        ("\"0.0\"", "0"),
+        ("\"-0\"", "0"),
+        ("null", "0"),
+    ] {
+        let lines = format!("{HEAD}logging: {{options: {{text: {{infoBufferSize: {text}}}}}}}\n");
+        let found = decode(&lines, &mut Vec::new()).map(|document| document.logging.options.text);
+        assert_eq!(found.map(|options| options.info_buffer_size.0), Ok(expected.to_owned()), "{text}");
+    }
+}
+
+#[test]
+fn a_gate_that_says_nothing_is_off() {
+    check(
+        "featureGates: {AllAlpha: null, AllBeta: true}\n",
+        expect![[r#"
+            featureGates: {"AllAlpha":false,"AllBeta":true}
+        "#]],
+    );
+}
+
+#[test]
 fn json_is_read_as_well() {
     check_file(
         "{\n  \"kind\": \"KubeProxyConfiguration\",\n  \"apiVersion\": \"kubeproxy.config.k8s.io/v1alpha1\",\n  \
@@ -220,6 +259,22 @@ fn the_flush_frequency_may_be_a_number() {
             logging.flushFrequency: "7s"
             logging.options.text.infoBufferSize: "64Ki"
             logging.options.json.infoBufferSize: "1"
+        "#]],
+    );
+}
+
+#[test]
+fn a_large_whole_number_may_be_written_with_an_exponent() {
+    check(
+        "logging: {flushFrequency: 7e9}\n",
+        expect![[r#"
+            logging.flushFrequency: "7s"
+        "#]],
+    );
+    check(
+        "logging: {flushFrequency: 1.5}\n",
+        expect![[r#"
+            error: line 3: logging.flushFrequency: found floating point `1.5`, expected a duration such as 30s, 1m0s or 1.5h
         "#]],
     );
 }

@@ -1,5 +1,6 @@
 //! How single values are written.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::SignedDuration;
@@ -15,9 +16,13 @@ pub struct GoDuration(pub SignedDuration);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FlushFrequency(pub GoDuration);
 
-/// An amount of memory such as `64Ki`, as text.
+/// An amount of memory such as `64Ki`, as text. Nothing is `0`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Size(pub String);
+
+/// What may follow the number of a Kubernetes quantity, besides an exponent.
+const UNITS: [&str; 16] =
+    ["", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"];
 
 /// Reads a duration from what it is written as.
 struct DurationVisitor {
@@ -88,9 +93,44 @@ impl Visitor<'_> for DurationVisitor {
     fn visit_u64<E: de::Error>(self, nanoseconds: u64) -> Result<GoDuration, E> {
         self.visit_i64(i64::try_from(nanoseconds).unwrap_or(i64::MAX))
     }
+
+    fn visit_f64<E: de::Error>(self, nanoseconds: f64) -> Result<GoDuration, E> {
+        // 5e9 is a whole number too.
+        match nanoseconds.to_string().parse() {
+            Ok(nanoseconds) => self.visit_i64(nanoseconds),
+            Err(_) => Err(E::invalid_type(de::Unexpected::Float(nanoseconds), &self)),
+        }
+    }
 }
 
 // === impl Size ===
+
+impl Size {
+    fn new(text: String) -> Self {
+        let size = Size(text);
+        if size.is_zero() { Size::default() } else { size }
+    }
+
+    /// Whether it is a quantity (`k8s.io/apimachinery/pkg/api/resource`).
+    pub fn is_valid(&self) -> bool {
+        let (number, unit) = self.parts();
+        let has_digits = number.contains(|char: char| char.is_ascii_digit());
+        let exponent = unit.strip_prefix(['e', 'E']).is_some_and(|exponent| exponent.parse::<i32>().is_ok());
+        has_digits && number.matches('.').count() <= 1 && (exponent || UNITS.contains(&unit))
+    }
+
+    /// Whether it is nothing, in whatever unit.
+    pub fn is_zero(&self) -> bool {
+        self.is_valid() && self.parts().0.trim_start_matches(['0', '.']).is_empty()
+    }
+
+    /// The number without its sign, and its unit or exponent.
+    fn parts(&self) -> (&str, &str) {
+        let number = self.0.strip_prefix(['+', '-']).unwrap_or(&self.0);
+        let end = number.find(|char: char| char != '.' && !char.is_ascii_digit());
+        number.split_at(end.unwrap_or(number.len()))
+    }
+}
 
 impl Default for Size {
     fn default() -> Self {
@@ -112,7 +152,7 @@ impl Visitor<'_> for SizeVisitor {
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Size, E> {
-        Ok(Size(text.to_owned()))
+        Ok(Size::new(text.to_owned()))
     }
 
     fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Size, E> {
@@ -122,6 +162,16 @@ impl Visitor<'_> for SizeVisitor {
     fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Size, E> {
         Ok(Size(bytes.to_string()))
     }
+
+    fn visit_f64<E: de::Error>(self, bytes: f64) -> Result<Size, E> {
+        Ok(Size::new(bytes.to_string()))
+    }
+}
+
+/// Go takes null for false.
+pub(super) fn gates<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, bool>, D::Error> {
+    let gates: BTreeMap<String, Option<bool>> = BTreeMap::deserialize(deserializer)?;
+    Ok(gates.into_iter().map(|(name, value)| (name, value.unwrap_or_default())).collect())
 }
 
 /// Go writes a list without elements as null.

@@ -37,6 +37,50 @@ fn values_are_read_as_kube_proxy_reads_them() {
     assert_eq!(given(&["--oom-score-adj", "-998"]), given(&["--oom-score-adj=-998"]));
 }
 
+/// What kube-proxy 1.36 makes of each was seen.
+#[test]
+fn whole_numbers_are_those_of_go_sources() {
+    for (text, number) in [
+        ("0", 0),
+        ("+5", 5),
+        ("-5", -5),
+        ("0x10", 16),
+        ("0X1F", 31),
+        ("-0x10", -16),
+        ("0b1", 1),
+        ("0o17", 15),
+        ("017", 15),
+        ("00", 0),
+        ("1_000", 1000),
+        ("0x1_0", 16),
+        ("0x_1", 1),
+        ("0_17", 15),
+    ] {
+        assert_eq!(one(&format!("--oom-score-adj={text}")), json!(number), "{text}");
+    }
+    for text in
+        ["", "-", "08", "5.0", " 5", "1__0", "_1", "1_", "0x", "0x+5", "--5", "2147483648", "-2147483649"]
+    {
+        assert!(refused(&format!("--oom-score-adj={text}")), "{text}");
+    }
+}
+
+/// Like a line of CSV. Unlike for kube-proxy, white space and empty elements do no harm.
+#[test]
+fn elements_of_lists_may_be_quoted() {
+    for (text, elements) in [
+        ("", json!([])),
+        ("a,b", json!(["a", "b"])),
+        ("\"10.0.0.0/8\"", json!(["10.0.0.0/8"])),
+        ("\"a\",b", json!(["a", "b"])),
+        ("\"a,b\"", json!(["a,b"])),
+        ("\"a\"\"b\"", json!(["a\"b"])),
+        (" a , b ,", json!(["a", "b"])),
+    ] {
+        assert_eq!(one(&format!("--nodeport-addresses={text}")), elements, "{text}");
+    }
+}
+
 #[test]
 fn what_kube_proxy_refuses_is_refused() {
     for argument in [
