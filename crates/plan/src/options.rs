@@ -25,7 +25,8 @@ pub struct Options {
     pub masquerade_mark: u32,
     /// How a pod of this node is told from everything else; absent if it cannot be told.
     pub local_detector: PerFamily<Option<LocalDetector>>,
-    /// `--ipvs-exclude-cidrs`: virtual servers in these networks are never removed.
+    /// `--ipvs-exclude-cidrs`: what is observed in these networks and not planned is nobody's, so it stays. What is
+    /// planned there is removed when it is planned no more.
     pub exclude_cidrs: Vec<IpNet>,
     /// `--nodeport-addresses`: which of this machine's addresses serve node ports.
     pub node_port_addresses: NodePortAddresses,

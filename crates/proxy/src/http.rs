@@ -2,17 +2,19 @@
 //!
 //! Its clients are not trusted. A connection that does not send the head of a request within
 //! [`HEADER_TIMEOUT`] is closed, idle ones included; one that does not take its answer within
-//! [`WRITE_TIMEOUT`] is reset; a server has at most [`MOST_CONNECTIONS`] at a time, and further ones wait in
-//! the kernel. Bodies of requests are not read.
+//! [`WRITE_TIMEOUT`] is reset; a server has a limited number at a time, and further ones wait in the kernel. While more
+//! than half of them are in use, each ends with its answer, so that clients that come again and again keep nobody out.
+//! Bodies of requests are not read.
 
 use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -30,8 +32,12 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the kernel waits for a client that does not take what was sent to it (`TCP_USER_TIMEOUT`).
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Connections that one server has at a time.
-const MOST_CONNECTIONS: usize = 64;
+/// Connections that a server on an address of its own has at a time: one Service's health check.
+const MOST_OF_A_SERVICE: usize = 64;
+
+/// Connections that a server of the whole node has at a time. The two that there are leave half of the 1,024 files that
+/// a process may have open unless it is told otherwise.
+const MOST_OF_THE_NODE: usize = 256;
 
 /// The largest head of a request, in bytes.
 const LARGEST_HEAD: usize = 16 * 1024;
@@ -74,6 +80,10 @@ pub(crate) struct PersistentServer {
     _running: JoinSet<()>,
 }
 
+/// How many connections a server may have. There are as many copies as it has, and its own.
+#[derive(Clone, Debug)]
+struct Slots(Arc<usize>);
+
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {source}{}", advice(source))]
@@ -107,7 +117,7 @@ impl Server {
         address: SocketAddr,
         handler: impl Handler,
     ) -> Result<Server, ListenError> {
-        Server::over(runtime, address, open, handler)
+        Server::over(runtime, address, (open, MOST_OF_A_SERVICE), handler)
     }
 
     /// The same, but an address that stands for all takes both families, whichever it is of, as Go's servers do.
@@ -119,13 +129,13 @@ impl Server {
         address: SocketAddr,
         handler: impl Handler,
     ) -> Result<Server, ListenError> {
-        Server::over(runtime, address, open_for_all, handler)
+        Server::over(runtime, address, (open_for_all, MOST_OF_THE_NODE), handler)
     }
 
     fn over(
         runtime: &Handle,
         address: SocketAddr,
-        open: impl Fn(SocketAddr) -> io::Result<std::net::TcpListener>,
+        (open, most): (impl Fn(SocketAddr) -> io::Result<std::net::TcpListener>, usize),
         handler: impl Handler,
     ) -> Result<Server, ListenError> {
         let error = |source| ListenError { address, source };
@@ -136,7 +146,7 @@ impl Server {
         #[cfg(test)]
         let address = listener.local_addr().map_err(error)?;
         let mut running = JoinSet::new();
-        running.spawn_on(accept(listener, handler), runtime);
+        running.spawn_on(accept(listener, handler, Slots(Arc::new(most))), runtime);
         Ok(Server {
             #[cfg(test)]
             address,
@@ -192,12 +202,12 @@ fn listen(address: SocketAddr, only_own_family: bool) -> io::Result<std::net::Tc
 }
 
 /// Serves connections until it is dropped; they end with it.
-async fn accept(listener: TcpListener, handler: impl Handler) {
+async fn accept(listener: TcpListener, handler: impl Handler, slots: Slots) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(serve(stream, handler.clone()))),
+            accepted = listener.accept(), if slots.used() < slots.most() => match accepted {
+                Ok((stream, _)) => drop(connections.spawn(serve(stream, handler.clone(), slots.clone()))),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     debug!(%error, "no connection can be accepted");
@@ -209,9 +219,13 @@ async fn accept(listener: TcpListener, handler: impl Handler) {
     }
 }
 
-async fn serve(stream: TcpStream, handler: impl Handler) {
+async fn serve(stream: TcpStream, handler: impl Handler, slots: Slots) {
     let service = service_fn(|request: Request<Incoming>| async {
-        Ok::<_, Infallible>(handler.handle(request.map(drop)).await)
+        let mut answer = handler.handle(request.map(drop)).await;
+        if slots.used() > slots.most() / 2 {
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok::<_, Infallible>(answer)
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -222,6 +236,18 @@ async fn serve(stream: TcpStream, handler: impl Handler) {
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
         debug!(%error, "an HTTP connection broke");
+    }
+}
+
+// === impl Slots ===
+
+impl Slots {
+    fn most(&self) -> usize {
+        *self.0
+    }
+
+    fn used(&self) -> usize {
+        Arc::strong_count(&self.0).saturating_sub(1)
     }
 }
 

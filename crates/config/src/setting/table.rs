@@ -135,7 +135,8 @@ const TRAFFIC: &[Setting] = &[
         "ipvs-exclude-cidrs",
         "ipvs.excludeCIDRs",
         Kind::List("CIDR,..."),
-        "Networks whose virtual servers are never removed",
+        "Networks in which a virtual server that no Service accounts for is left alone, although a proxy made it; one that a \
+         Service has there goes with the Service",
     )
     .live(),
     both(

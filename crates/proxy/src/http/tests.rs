@@ -121,19 +121,48 @@ async fn the_number_of_connections_is_bounded() {
     let server = Server::start(&Handle::current(), ANY, handler).unwrap();
     let address = server.address();
     let mut clients = JoinSet::new();
-    for _ in 0..MOST_CONNECTIONS + 5 {
+    for _ in 0..MOST_OF_A_SERVICE + 5 {
         clients.spawn(async move { get(address, "/").await.unwrap() });
     }
-    while most.load(Ordering::SeqCst) < MOST_CONNECTIONS {
+    while most.load(Ordering::SeqCst) < MOST_OF_A_SERVICE {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // Time for those that should not get in.
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(inside.load(Ordering::SeqCst), MOST_CONNECTIONS);
+    assert_eq!(inside.load(Ordering::SeqCst), MOST_OF_A_SERVICE);
     gate.close();
-    assert_eq!(clients.join_all().await.len(), MOST_CONNECTIONS + 5);
+    assert_eq!(clients.join_all().await.len(), MOST_OF_A_SERVICE + 5);
+}
+
+/// Reads the head of an answer without a body, and gives whether the connection ends with it.
+async fn ends_with_answer(stream: &mut TcpStream) -> bool {
+    stream.write_all(b"HEAD / HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let byte = stream.read_u8().await;
+        head.push(byte.unwrap_or_else(|error| panic!("{error} after {:?}", String::from_utf8_lossy(&head))));
+    }
+    String::from_utf8(head).unwrap().contains("Connection: close\r\n")
+}
+
+/// Clients that never let go keep no more than half of the connections, so that there is one for each who asks.
+#[tokio::test]
+async fn idle_connections_do_not_keep_others_out() {
+    let server = start(ANY).unwrap();
+    let mut kept = Vec::new();
+    for _ in 0..MOST_OF_A_SERVICE {
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        if !ends_with_answer(&mut stream).await {
+            kept.push(stream);
+        }
+    }
+    assert_eq!(kept.len(), MOST_OF_A_SERVICE / 2);
+    get(server.address(), "/").await.unwrap();
+    for stream in &mut kept {
+        assert!(!ends_with_answer(stream).await, "kept alive");
+    }
 }
 
 #[tokio::test]
