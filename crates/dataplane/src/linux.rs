@@ -6,6 +6,7 @@ mod flows;
 mod forms;
 mod host_addresses;
 mod interface;
+mod machine;
 mod meter;
 mod nftables;
 mod programs;
@@ -18,7 +19,6 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::thread;
 
 use model::{Family, PerFamily};
 use netlink::Outcome;
@@ -36,6 +36,7 @@ use crate::kernel::{
 };
 
 use self::interface::Interface;
+pub use self::machine::{Machine, Tables, has_bridge_netfilter, rules_by_family};
 pub use self::meter::LinuxMeter;
 pub use self::programs::Variant as IptablesVariant;
 pub use self::watch::Watch;
@@ -233,44 +234,6 @@ impl Kernel for Linux {
             conntrack: self.conntrack.traffic().messages,
         }
     }
-}
-
-/// The rules of the families that this node can serve: those whose rules can be read, and whose addresses the kernel
-/// has.
-pub fn supported_families() -> PerFamily<Result<String, Error>> {
-    let v6 = || {
-        if !has_ipv6() {
-            return Err(Error::NoIpv6 { reason: "this kernel has none" });
-        }
-        if is_disabled("net/ipv6/conf/all/disable_ipv6") {
-            return Err(Error::NoIpv6 { reason: "the sysctl net.ipv6.conf.all.disable_ipv6 is 1" });
-        }
-        programs::save(Family::V6)
-    };
-    // At the same time: this is a good part of what a start takes.
-    thread::scope(|scope| {
-        let v6 = scope.spawn(v6);
-        let v4 = programs::save(Family::V4);
-        PerFamily { v4, v6: v6.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) }
-    })
-}
-
-fn has_ipv6() -> bool {
-    Path::new("/proc/net/if_inet6").exists()
-}
-
-fn is_disabled(sysctl: &str) -> bool {
-    fs::read_to_string(sysctl_path(sysctl)).is_ok_and(|value| value.trim() == "1")
-}
-
-/// Whether packets of bridges pass iptables here (`br_netfilter` is loaded).
-pub fn has_bridge_netfilter() -> bool {
-    Path::new("/proc/sys/net/bridge").exists()
-}
-
-/// The kernel's release, such as `6.1.0-28-amd64`; empty if it cannot be read.
-pub fn kernel_release() -> String {
-    fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned()
 }
 
 fn failure(operation: &Operation, outcome: Outcome) -> Option<Failure> {

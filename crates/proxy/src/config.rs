@@ -1,13 +1,13 @@
 //! From the configuration to what the rooms below take.
 
 use std::collections::BTreeSet;
-use std::num::NonZero;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use config::Configuration;
 use config::configuration::{Conntrack, LocalMode, LocalTrafficPolicy, NodePortAddresses};
 use dataplane::Settings;
+use dataplane::linux::Machine;
 use dataplane::sysctl::{self, Choices};
 use model::{Family, PerFamily};
 use plan::{LocalDetector, LocalPolicy, Options, Scheduler};
@@ -47,12 +47,12 @@ pub(crate) fn planning_options(
     }
 }
 
-/// What the kernel is to be set to, on a kernel of this release.
-pub(crate) fn settings(configuration: &Configuration, kernel_release: &str) -> Settings {
+/// What the kernel of this machine is to be set to.
+pub(crate) fn settings(configuration: &Configuration, machine: &Machine) -> Settings {
     let conntrack = &configuration.conntrack;
     let choices = Choices {
         strict_arp: configuration.strict_arp,
-        conntrack_max: conntrack_max(conntrack),
+        conntrack_max: conntrack_max(conntrack, machine.processors),
         tcp_established: seconds(conntrack.tcp_established_timeout),
         tcp_close_wait: seconds(conntrack.tcp_close_wait_timeout),
         tcp_be_liberal: conntrack.tcp_be_liberal,
@@ -60,7 +60,7 @@ pub(crate) fn settings(configuration: &Configuration, kernel_release: &str) -> S
         udp_stream: seconds(conntrack.udp_stream_timeout),
     };
     Settings {
-        sysctls: sysctl::sysctls(&choices, kernel_release),
+        sysctls: sysctl::sysctls(&choices, &machine.kernel_release),
         timeouts: configuration.ipvs_timeouts.map(|timeout| seconds(timeout).unwrap_or_default()),
         drain_limit: configuration.own.drain_timeout,
     }
@@ -126,12 +126,10 @@ fn local_detector(mode: &LocalMode) -> PerFamily<Option<LocalDetector>> {
     }
 }
 
-fn conntrack_max(conntrack: &Conntrack) -> Option<u32> {
+fn conntrack_max(conntrack: &Conntrack, processors: u32) -> Option<u32> {
     if conntrack.max_per_core == 0 {
         return None;
     }
-    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let processors = u32::try_from(processors).unwrap_or(u32::MAX);
     let scaled = conntrack.max_per_core.saturating_mul(processors);
     // kube-proxy 1.36 lets the bound win even over a larger minimum.
     Some(if scaled > LARGEST_CONNTRACK_MAX { LARGEST_CONNTRACK_MAX } else { scaled.max(conntrack.min) })

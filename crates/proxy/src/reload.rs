@@ -6,6 +6,7 @@ use std::path::Path;
 
 use ::config::{Configuration, Difference, Error, difference};
 use anyhow::Context as _;
+use dataplane::linux::Machine;
 use model::Family;
 use tokio::sync::{mpsc, watch};
 use tracing::{info, warn};
@@ -20,7 +21,7 @@ pub(crate) struct Reload {
     pub(crate) flags: ConfigurationFlags,
     /// The families that this node serves.
     pub(crate) families: BTreeSet<Family>,
-    pub(crate) kernel_release: String,
+    pub(crate) machine: Machine,
     pub(crate) verbosity: Verbosity,
     /// What is in force.
     pub(crate) current: watch::Sender<Configuration>,
@@ -77,7 +78,7 @@ impl Reload {
         }
         info!(fields = difference::names(&difference.live), "the configuration file changed; applying it");
         self.verbosity.set(new.verbosity);
-        let reconfiguration = wanted(&new, self.families.clone(), &self.kernel_release);
+        let reconfiguration = wanted(&new, self.families.clone(), &self.machine);
         self.current.send_replace(new);
         match self.outcomes.apply.blocking_send(reconfiguration) {
             Ok(()) => ControlFlow::Continue(()),

@@ -132,7 +132,7 @@ impl Cleanup<'_> {
                 Ok(saved) => saved,
                 Err(Error::Program { .. }) if variant != Variant::Chosen => continue,
                 Err(error) if variant == Variant::Nft && programs::lacks_nf_tables(&error) => continue,
-                Err(_) if family == Family::V6 && !super::has_ipv6() => return,
+                Err(_) if family == Family::V6 && !super::machine::has_ipv6() => return,
                 Err(error) => {
                     self.failed(&error);
                     continue;

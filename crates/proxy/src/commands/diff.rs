@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use dataplane::linux::{self, Linux};
+use dataplane::linux::{Linux, Machine, Tables};
 use dataplane::{Comparison, Dataplane, Kernel as _, Target};
 use plan::print::{operations_json, operations_text};
 use tracing::warn;
@@ -21,7 +21,7 @@ pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
     let configuration = super::configuration(&flags.configuration)?;
     let kernel = Linux::open()?;
-    let (families, rules) = families()?;
+    let (families, rules) = families(Tables::Found)?;
     let mut kernel = kernel.knowing_rules(rules);
     let mut options = wanted_options(&configuration, families);
     if flags.host_address.is_empty() {
@@ -31,7 +31,7 @@ pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     for complaint in &gathered.complaints {
         warn!("{complaint}");
     }
-    let settings = config::settings(&configuration, &linux::kernel_release());
+    let settings = config::settings(&configuration, &Machine::observe());
     let target = Target {
         desired: gathered.planner.desired().state(),
         urgent: &plan::State::default(),

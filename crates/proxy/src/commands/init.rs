@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use ::config::Configuration;
 use anyhow::bail;
-use dataplane::linux::{self, Linux, usability};
+use dataplane::linux::{Linux, Machine, Tables, usability};
 use dataplane::{Dataplane, Error, Kernel as _};
 use model::Family;
 use tracing::{error, info, warn};
@@ -42,14 +42,11 @@ pub(crate) fn lay_foundations(kernel: &mut Linux, families: &BTreeSet<Family>) -
 /// iptables, and settings of the kernel.
 pub(crate) fn init_only(configuration: &Configuration) -> anyhow::Result<ExitCode> {
     prepare(configuration)?;
-    let options = wanted_options(configuration, families()?.0);
+    // In the older implementation of iptables this loads the modules of the tables.
+    let options = wanted_options(configuration, families(Tables::Needed)?.0);
     let mut kernel = Linux::open()?;
     lay_foundations(&mut kernel, &options.families)?;
-    for family in options.families.iter().copied() {
-        // In the older implementation of iptables this loads the modules of the tables.
-        kernel.restore_rules(family, "*filter\nCOMMIT\n*nat\nCOMMIT\n*mangle\nCOMMIT\n")?;
-    }
-    let settings = config::settings(configuration, &linux::kernel_release());
+    let settings = config::settings(configuration, &Machine::observe());
     let report = Dataplane::new(kernel, settings).initialise();
     for step in &report.repaired {
         info!(%step, "done");

@@ -7,7 +7,7 @@ use std::thread;
 use ::config::Configuration;
 use ::config::configuration::{LocalMode, LogFormat};
 use anyhow::{Context as _, bail};
-use dataplane::linux::{self, IptablesVariant, Linux, Watch};
+use dataplane::linux::{self, IptablesVariant, Linux, Machine, Tables, Watch};
 use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family, PerFamily};
 use plan::{LocalPolicy, Options, Planner};
@@ -46,20 +46,19 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let name = config::node_name(configuration.hostname_override.as_deref())?;
     init::prepare(&configuration)?;
     let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
-    let (families, rules) = families()?;
+    let (families, rules) = families(Tables::Needed)?;
     let mut kernel = kernel.knowing_rules(rules);
     for warning in ::config::families::check(&configuration, &families, flags.configuration.naming())? {
         warn!("{warning}");
     }
     init::lay_foundations(&mut kernel, &families)?;
-    let kernel_release = linux::kernel_release();
-    let Reconfiguration { options, settings, periods } =
-        wanted(&configuration, families.clone(), &kernel_release);
+    let machine = Machine::observe();
+    let Reconfiguration { options, settings, periods } = wanted(&configuration, families.clone(), &machine);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         node = name,
         scheduler = %options.scheduler,
-        kernel = kernel_release,
+        kernel = machine.kernel_release,
         iptables = %IptablesVariant::Chosen.resolved(),
         "starting"
     );
@@ -129,7 +128,7 @@ fn follow_configuration(
         let reload = Reload {
             flags: flags.clone(),
             families,
-            kernel_release: linux::kernel_release(),
+            machine: Machine::observe(),
             verbosity,
             current,
             outcomes: Outcomes { apply, restart },
@@ -140,12 +139,12 @@ fn follow_configuration(
     Ok((in_force, reconfigurations, restarts))
 }
 
-/// The families that this node can serve, and the rules that it has for them.
+/// The families that this node can serve, and the rules that it had for them.
 ///
 /// # Errors
 /// If it can serve none.
-pub(crate) fn families() -> anyhow::Result<(BTreeSet<Family>, PerFamily<Option<String>>)> {
-    let mut supported = linux::supported_families();
+pub(crate) fn families(tables: Tables) -> anyhow::Result<(BTreeSet<Family>, PerFamily<Option<String>>)> {
+    let mut supported = linux::rules_by_family(tables);
     let mut rules = PerFamily::default();
     let mut families = BTreeSet::new();
     let mut reasons = Vec::new();
@@ -167,15 +166,15 @@ pub(crate) fn families() -> anyhow::Result<(BTreeSet<Family>, PerFamily<Option<S
     Ok((families, rules))
 }
 
-/// What the daemon is to do on this machine, which serves `families` and has a kernel of this release.
+/// What the daemon is to do on this machine, which serves `families`.
 pub(crate) fn wanted(
     configuration: &Configuration,
     families: BTreeSet<Family>,
-    kernel_release: &str,
+    machine: &Machine,
 ) -> Reconfiguration {
     Reconfiguration {
         options: wanted_options(configuration, families),
-        settings: config::settings(configuration, kernel_release),
+        settings: config::settings(configuration, machine),
         periods: config::periods(configuration),
     }
 }

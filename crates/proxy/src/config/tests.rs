@@ -52,7 +52,8 @@ fn node_names_are_lower_case_without_white_space() {
 
 #[test]
 fn conntrack_limits_follow_kube_proxy() {
-    let limit = |arguments: &[&str]| conntrack_max(&configuration(arguments).conntrack);
+    let limit = |arguments: &[&str]| conntrack_max(&configuration(arguments).conntrack, 8);
+    assert_eq!(limit(&[]), Some(8 * 32_768));
     assert_eq!(limit(&["--conntrack-max-per-core=0"]), None);
     assert_eq!(limit(&["--conntrack-max-per-core=4000000", "--conntrack-min=2000000"]), Some(1_048_576));
     assert_eq!(limit(&["--conntrack-max-per-core=1", "--conntrack-min=5000"]), Some(5000));
@@ -60,7 +61,8 @@ fn conntrack_limits_follow_kube_proxy() {
 
 #[test]
 fn a_zero_timeout_leaves_the_kernels_value() {
-    let settings = settings(&configuration(&["--ipvs-udp-timeout=5m"]), "6.1.0");
+    let machine = Machine { kernel_release: "6.1.0".to_owned(), processors: 8 };
+    let settings = settings(&configuration(&["--ipvs-udp-timeout=5m"]), &machine);
     assert_eq!(settings.timeouts, [0, 0, 300]);
     let names: Vec<&str> = settings.sysctls.iter().map(|sysctl| sysctl.name).collect();
     assert!(names.contains(&"net/netfilter/nf_conntrack_tcp_timeout_established"));

@@ -32,7 +32,7 @@ impl Bench {
         let reload = Reload {
             flags,
             families: BTreeSet::from([Family::V6]),
-            kernel_release: "6.1.0".to_owned(),
+            machine: Machine { kernel_release: "6.1.0".to_owned(), processors: 2 },
             verbosity: logging::start(0, LogFormat::Text),
             current: watch::Sender::new(configuration),
             outcomes: Outcomes { apply, restart },
