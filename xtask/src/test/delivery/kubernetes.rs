@@ -23,8 +23,9 @@ pub(super) const GROUP: Group<Equipment> = Group {
         ("manifests follow the API server's schemas", follow_schemas),
         ("the chart gives what the Kustomize base gives", chart_equals_base),
         ("without the init container no container is privileged", prepared_nodes),
+        ("nodes are chosen by a label", labelled_nodes),
+        ("the chart's probes follow healthzBindAddress", probes_follow),
         ("the chart refuses what it does not know", chart_refuses),
-        ("on kubeadm's DaemonSet only the image changes", kubeadm_changes_image),
         ("the program takes the configuration files", configurations),
         ("versions are the workspace's", versions),
     ],
@@ -80,7 +81,7 @@ fn follow_schemas(equipment: &Equipment) -> Result<()> {
     let manifests = [
         ("base", equipment.kustomize("base")?),
         ("prepared-nodes", equipment.kustomize("overlays/prepared-nodes")?),
-        ("kubeadm", equipment.kustomize("overlays/kubeadm")?),
+        ("labelled-nodes", equipment.kustomize("overlays/labelled-nodes")?),
         ("chart", equipment.helm(&API_SERVER)?),
     ];
     let mut validate = process::command(&equipment.validate);
@@ -107,6 +108,37 @@ fn prepared_nodes(equipment: &Equipment) -> Result<()> {
     same(&objects(&overlay)?, &objects(&equipment.helm(&options)?)?)
 }
 
+fn labelled_nodes(equipment: &Equipment) -> Result<()> {
+    let overlay = equipment.kustomize("overlays/labelled-nodes")?;
+    ensure!(overlay.contains("kube-ipvs: \"true\""), "the overlay labelled-nodes asks for no label");
+    let mut options = API_SERVER.to_vec();
+    options.extend(["--set-string", "nodeSelector.kube-ipvs=true"]);
+    same(&objects(&overlay)?, &objects(&equipment.helm(&options)?)?)
+}
+
+fn probes_follow(equipment: &Equipment) -> Result<()> {
+    for (address, port, host) in [
+        ("", 10256, None),
+        ("[::]:11256", 11256, None),
+        ("127.0.0.1:11256", 11256, Some("127.0.0.1")),
+        ("2001:db8::1", 10256, Some("2001:db8::1")),
+        ("[2001:db8::1]:11256", 11256, Some("2001:db8::1")),
+    ] {
+        let setting = format!("config.healthzBindAddress={address}");
+        let mut options = API_SERVER.to_vec();
+        options.extend(["--set", &setting]);
+        let objects = objects(&equipment.helm(&options)?)?;
+        let daemon_set = objects.get("DaemonSet/kube-ipvs").context("the chart has no DaemonSet")?;
+        for probe in ["livenessProbe", "readinessProbe"] {
+            let get = format!("/spec/template/spec/containers/0/{probe}/httpGet");
+            let get = daemon_set.pointer(&get).with_context(|| format!("the chart has no {probe}"))?;
+            let found = (get.get("port").and_then(Value::as_u64), get.get("host").and_then(Value::as_str));
+            ensure!(found == (Some(port), host), "with {setting} the {probe} asks {found:?}");
+        }
+    }
+    Ok(())
+}
+
 fn chart_refuses(equipment: &Equipment) -> Result<()> {
     for (options, expected) in [
         (vec![], "apiServer is required"),
@@ -121,19 +153,6 @@ fn chart_refuses(equipment: &Equipment) -> Result<()> {
             }
         }
     }
-    Ok(())
-}
-
-fn kubeadm_changes_image(equipment: &Equipment) -> Result<()> {
-    let kubeadm = cargo::workspace().join("xtask/src/test/delivery/kubeadm-daemonset.yaml");
-    let patch = equipment.folder.join("kubeadm-patch.yaml");
-    fs::write(&patch, equipment.kustomize("overlays/kubeadm")?)?;
-    let mut kubectl = process::command(&equipment.kubectl);
-    kubectl.args(["patch", "--local", "--type=strategic", "--output=yaml", "--filename"]).arg(&kubeadm);
-    let patched = process::output(kubectl.arg("--patch-file").arg(&patch))?;
-    let found = differences(&objects(&fs::read_to_string(&kubeadm)?)?, &objects(&patched)?);
-    let image = ".DaemonSet/kube-proxy.spec.template.spec.containers[0].image:";
-    ensure!(matches!(&found[..], [line] if line.starts_with(image)), "the overlay changes {found:?}");
     Ok(())
 }
 
@@ -156,9 +175,7 @@ fn configurations(equipment: &Equipment) -> Result<()> {
 
 fn versions(equipment: &Equipment) -> Result<()> {
     let image = format!("registry.example/kube-ipvs:{}", env!("CARGO_PKG_VERSION"));
-    for text in
-        [equipment.kustomize("base")?, equipment.kustomize("overlays/kubeadm")?, equipment.helm(&API_SERVER)?]
-    {
+    for text in [equipment.kustomize("base")?, equipment.helm(&API_SERVER)?] {
         ensure!(text.contains(&image), "an image of other than this version is named; {image} is expected");
     }
     Ok(())
