@@ -20,7 +20,7 @@ use crate::drain::Drains;
 use crate::kernel::{Kernel, Missing, Observed, Shortfall};
 use crate::leftovers::{self, Leftovers};
 use crate::report::{Comparison, Differences, Foreign, Foundation, Repaired, Report};
-use crate::sysctl::{Sysctl, Sysctls};
+use crate::sysctl::{Sysctl, Sysctls, dotted};
 
 use self::audit::Audit;
 pub use self::audit::Progress;
@@ -264,7 +264,7 @@ impl<K: Kernel> Dataplane<K> {
             if !sysctl.needed && !self.kernel.may_set_sysctl(sysctl.name) {
                 continue;
             }
-            preparations.push(format!("set sysctl {} to {}", sysctl.name, sysctl.value));
+            preparations.push(format!("set sysctl {} to {}", dotted(sysctl.name), sysctl.value));
         }
         let Shortfall { missing, misfits } = self.kernel.shortfall(&families)?;
         if let Some(misfit) = misfits.into_iter().next() {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use model::Family;
 
+use crate::sysctl::dotted;
+
 /// A failure of a whole call.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -156,7 +158,7 @@ pub enum Error {
         stderr: String,
     },
     /// A sysctl has the wrong value and cannot be set.
-    #[error("sysctl {} cannot be set to {value}: {source}{}", path.display(), advice::on_sysctl(path, source))]
+    #[error("sysctl {} cannot be set to {value}: {source}{}", dotted(&path.to_string_lossy()), advice::on_sysctl(path, source))]
     Sysctl {
         /// The file under `/proc/sys`.
         path: PathBuf,

@@ -56,6 +56,11 @@ impl Sysctl {
     }
 }
 
+/// The name of a setting as sysctl(8) and its files have it. Nothing in ours has a dot of its own.
+pub(crate) fn dotted(path: &str) -> String {
+    path.trim_start_matches("/proc/sys/").replace('/', ".")
+}
+
 /// The settings for `choices` on a kernel of this release (`/proc/sys/kernel/osrelease`).
 pub fn sysctls(choices: &Choices, kernel_release: &str) -> Vec<Sysctl> {
     let needed = |name, value: u32| Sysctl { name, value: value.to_string(), needed: true, least: false };
@@ -121,7 +126,7 @@ impl Sysctls {
         for sysctl in self.different(kernel) {
             match kernel.set_sysctl(sysctl.name, &sysctl.value) {
                 Ok(()) => {
-                    let text = format!("sysctl {} set to {}", sysctl.name, sysctl.value);
+                    let text = format!("sysctl {} set to {}", dotted(sysctl.name), sysctl.value);
                     report.repaired.push(Repaired::new(Foundation::Sysctl, text));
                 }
                 Err(error) if sysctl.needed => report.errors.push(error),

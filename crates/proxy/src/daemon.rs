@@ -168,6 +168,9 @@ impl<K: Kernel> Daemon<K> {
             Effect::Everything => self.follow_node(),
             Effect::Synced(kind) => {
                 info!(%kind, "first list received");
+                if kind == Kind::Node && self.outlets.health.awaits_node() {
+                    Journal::no_node(self.cluster.node_name());
+                }
                 return self.start_if_listed();
             }
             Effect::Problem(problem) => return Journal::problem(&problem),

@@ -42,7 +42,8 @@ pub(super) fn on_sysctl(path: &Path, source: &io::Error) -> &'static str {
     match source.kind() {
         io::ErrorKind::ReadOnlyFilesystem => {
             "; /proc/sys is read-only here, as in a container that is not privileged: set it on the node with \
-             sysctl(8), or run 'kube-ipvs --init-only' in a privileged init container"
+             sysctl(8), or let 'kube-ipvs --init-only' do it, which runs when the pod is deleted and comes again, or the \
+             systemd unit is restarted"
         }
         io::ErrorKind::PermissionDenied if path.starts_with("/proc/sys/net/netfilter") => {
             "; it can be set by root in the machine's first network namespace only"
@@ -51,7 +52,7 @@ pub(super) fn on_sysctl(path: &Path, source: &io::Error) -> &'static str {
         io::ErrorKind::NotFound if path.starts_with("/proc/sys/net/ipv4/vs") => {
             "; this kernel's ip_vs does not have it: it takes a kernel with CONFIG_IP_VS_NFCT"
         }
-        io::ErrorKind::NotFound => "; load the kernel module that has it, nf_conntrack for net/netfilter",
+        io::ErrorKind::NotFound => "; load the kernel module that has it, nf_conntrack for net.netfilter",
         _ => "",
     }
 }

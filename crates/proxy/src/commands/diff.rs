@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use dataplane::linux::{Linux, Machine, Tables};
+use dataplane::linux::{Linux, Machine, Tables, usability};
 use dataplane::{Comparison, Dataplane, Kernel as _, Target};
 use plan::print::{operations_json, operations_text};
 use tracing::warn;
@@ -20,8 +20,12 @@ const DIFFERENT: u8 = 2;
 pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     logging::start_quiet();
     let configuration = super::configuration(&flags.configuration)?;
+    usability::check_privileges()?;
     let kernel = Linux::open()?;
     let (families, rules) = families(Tables::Found)?;
+    for warning in ::config::families::check(&configuration, &families, flags.configuration.naming())? {
+        warn!("{warning}");
+    }
     let mut kernel = kernel.knowing_rules(rules);
     let mut options = wanted_options(&configuration, families);
     if flags.host_address.is_empty() {

@@ -28,7 +28,13 @@ pub(crate) fn gather(
     let identity = Identity::new(&name, configuration);
     cluster.apply(Change::NodeApplied(identity.node()));
     let mut complaints = Vec::new();
-    for change in read(flags, configuration, &name)? {
+    let changes = read(flags, configuration, &name)?;
+    if lacks_node(&changes, &name, flags.source.manifests.is_none()) {
+        complaints.push(format!(
+            "no Node {name} in the cluster, so no endpoint counts as local: set --node to the name that kubectl get nodes shows"
+        ));
+    }
+    for change in changes {
         if let Effect::Problem(problem) = cluster.apply(identity.complete(change)) {
             complaints.push(problem.to_string());
         }
@@ -54,6 +60,16 @@ pub(crate) fn gather(
         ));
     }
     Ok(Gathered { planner, complaints })
+}
+
+/// Whether the node has no object. A folder of manifests need not have any Nodes.
+fn lacks_node(changes: &[Change], name: &str, asks_api_server: bool) -> bool {
+    let names = changes.iter().filter_map(|change| match change {
+        Change::NodeApplied(node) => Some(&*node.name),
+        _ => None,
+    });
+    let names: Vec<&str> = names.collect();
+    (asks_api_server || !names.is_empty()) && !names.contains(&name)
 }
 
 fn read(flags: &PlanFlags, configuration: &Configuration, node_name: &str) -> anyhow::Result<Vec<Change>> {

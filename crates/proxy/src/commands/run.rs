@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::thread;
 
-use ::config::Configuration;
 use ::config::configuration::{LocalMode, LogFormat};
+use ::config::{Configuration, Naming};
 use anyhow::{Context as _, bail};
 use dataplane::linux::{self, IptablesVariant, Linux, Machine, Tables, Watch};
 use dataplane::{Dataplane, Sighting};
@@ -66,7 +66,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let identity = Identity::new(&name, &configuration);
     cluster.apply(Change::NodeApplied(identity.node()));
     if configuration.local_mode != LocalMode::NodeCidr {
-        say_where_local_is_not_kept(&options);
+        say_where_local_is_not_kept(&options, &flags.configuration.naming());
     }
     let (in_force, reconfigurations, mut restart) =
         follow_configuration(&flags.configuration, &configuration, options.families.clone(), verbosity)?;
@@ -193,16 +193,29 @@ fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
     Ok(sightings)
 }
 
-/// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it.
-fn say_where_local_is_not_kept(options: &Options) {
-    for family in options.families.iter().filter(|family| !options.keeps_local_policy(**family)) {
-        if options.local_policy == LocalPolicy::Strict {
-            warn!(
-                %family,
-                "pods cannot be told from the outside without --cluster-cidr, so clients outside are not kept \
-                 from Services with externalTrafficPolicy Local that have no endpoint on this node"
-            );
+/// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it. A family of which nothing is
+/// configured while the other one is complete may well be one that the cluster has not.
+fn say_where_local_is_not_kept(options: &Options, naming: &Naming) {
+    if options.local_policy != LocalPolicy::Strict {
+        return;
+    }
+    let (kept, lost): (Vec<Family>, Vec<Family>) =
+        options.families.iter().partition(|family| options.keeps_local_policy(**family));
+    let families = lost.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let setting = match naming {
+        Naming::Flags => "--cluster-cidr",
+        Naming::Fields(_) => "clusterCIDR",
+    };
+    match (kept.is_empty(), lost.is_empty()) {
+        (_, true) => {}
+        (false, false) => {
+            info!(families, "{setting} has no network of this family, which is right if no pod is of it")
         }
+        (true, false) => warn!(
+            families,
+            "pods cannot be told from the outside without {setting}, so clients outside are not kept from Services with \
+             externalTrafficPolicy Local that have no endpoint on this node"
+        ),
     }
 }
 

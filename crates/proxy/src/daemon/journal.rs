@@ -1,7 +1,8 @@
 //! What the daemon says in its log: one line for each event that matters, and not twice.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dataplane::Report;
 use dataplane::leftovers::Leftovers;
@@ -27,10 +28,22 @@ pub(super) struct Journal {
     foreign: Option<usize>,
     /// What of the Node the first sync waits for.
     waits_for: Option<&'static str>,
+    /// The first sync, until everything is done that it was to do.
+    first: Option<FirstSync>,
     /// Why leftovers of another mode could not be removed.
     leftover_failures: BTreeSet<String>,
     /// Whether the next audit puts a changed configuration into force.
     reconfigured: bool,
+}
+
+/// What the first sync brought.
+#[derive(Debug)]
+struct FirstSync {
+    began: Instant,
+    changes: usize,
+    prepared: usize,
+    /// Whether it was said already that it is not complete.
+    told: bool,
 }
 
 // === impl Journal ===
@@ -77,22 +90,47 @@ impl Journal {
         complaints
     }
 
-    /// The first sync, which makes the node ready.
-    pub(super) fn first_sync(&mut self, state: &State, report: &Report, took: Duration) {
+    /// The first sync, which was begun at this time.
+    pub(super) fn first_sync(&mut self, report: &Report, began: Instant) {
+        for step in &report.repaired {
+            debug!(step = step.text, "prepared");
+        }
+        let (changes, prepared) = (report.sent, report.repaired.len());
+        self.first = Some(FirstSync { began, changes, prepared, told: false });
+        self.foreign(report);
+    }
+
+    /// How the first sync stands after the whole state was looked at. Steps that fail keep the node from being ready;
+    /// elements that the kernel refuses do not.
+    pub(super) fn progress(&mut self, state: &State, report: &Report) {
+        let Some(first) = &mut self.first else { return };
+        let failures = report.errors.len() + report.failures.len();
+        let reasons = report.errors.iter().map(ToString::to_string);
+        let mut reasons = reasons.chain(report.failures.iter().map(ToString::to_string));
+        if let Some(reason) = reasons.next() {
+            if !std::mem::replace(&mut first.told, true) {
+                match report.errors.is_empty() {
+                    true => warn!(
+                        failures,
+                        first = reason,
+                        "first sync incomplete, ready without what was refused"
+                    ),
+                    false => warn!(failures, first = reason, "first sync incomplete, not ready"),
+                }
+            }
+            return;
+        }
         info!(
             virtual_servers = state.virtual_servers.len(),
             real_servers = state.real_server_count(),
             addresses = state.addresses.len(),
             set_entries = state.members.len(),
-            changes = report.sent,
-            prepared = report.repaired.len(),
-            took_ms = milliseconds(took),
+            changes = first.changes,
+            prepared = first.prepared,
+            took_ms = milliseconds(first.began.elapsed()),
             "first sync done"
         );
-        for step in &report.repaired {
-            debug!(step = step.text, "prepared");
-        }
-        self.foreign(report);
+        self.first = None;
     }
 
     /// Changes that were applied.
@@ -109,17 +147,18 @@ impl Journal {
     /// A comparison of the whole state. Quiet when nothing differed.
     pub(super) fn audit(&mut self, report: &Report) {
         let reconfigured = std::mem::take(&mut self.reconfigured);
-        for repair in &report.repaired {
+        let repairs: Vec<&str> = report.repaired.iter().map(|repair| repair.text.as_str()).collect();
+        if !repairs.is_empty() {
+            let (count, examples) = (repairs.len(), first_of(&repairs));
             match reconfigured {
-                true => info!(repair = repair.text, "put right for the changed configuration"),
-                false => warn!(repair = repair.text, "kernel differed from the plan; put right"),
+                true => info!(count, examples, "put right for the changed configuration"),
+                false => warn!(count, examples, "kernel differed from the plan; put right"),
             }
         }
         let count = report.put_right().total();
         if count > 0 {
             let repaired = report.differences.first.iter().filter(|operation| report.is_done(operation));
-            let examples: Vec<String> = repaired.take(MOST_NAMED).map(ToString::to_string).collect();
-            let examples = examples.join("; ");
+            let examples = first_of(&repaired.take(MOST_NAMED).map(ToString::to_string).collect::<Vec<_>>());
             warn!(count, examples, "kernel state differed from the plan; put right");
         }
         self.foreign(report);
@@ -161,6 +200,14 @@ impl Journal {
         if self.waits_for.replace(what) != Some(what) {
             warn!(node, "for" = what, longest = ?longest, "waiting for the Node before anything is changed");
         }
+    }
+
+    /// The list of Nodes is in, and this one is not in it.
+    pub(super) fn no_node(node: &str) {
+        warn!(
+            node,
+            "no Node of this name in the cluster, so no endpoint counts as local: set hostnameOverride (--hostname-override) to the name that kubectl get nodes shows"
+        );
     }
 
     /// How pods are told from everything else follows from the Node.
@@ -211,6 +258,11 @@ impl Journal {
     }
 }
 
+/// The first elements of a list, as one field.
+fn first_of<T: Borrow<str>>(list: &[T]) -> String {
+    list.get(..MOST_NAMED).unwrap_or(list).join("; ")
+}
+
 /// What the owner of a Service hears that another one was faster.
 fn lost(conflict: &Conflict, loser: &ObjectKey) -> Complaint {
     let Conflict { key, winner, .. } = conflict;
@@ -222,3 +274,6 @@ fn lost(conflict: &Conflict, loser: &ObjectKey) -> Complaint {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

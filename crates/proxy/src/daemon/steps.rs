@@ -32,7 +32,7 @@ impl<K: Kernel> Daemon<K> {
             return self.tell_failed(vec![error]);
         }
         let report = self.reconcile(now);
-        self.journal.first_sync(self.planner.desired().state(), &report, began.elapsed());
+        self.journal.first_sync(&report, began);
         self.answer_for(&report, Scope::Whole);
         self.conclude(&report, Scope::Whole, now);
     }
@@ -166,6 +166,9 @@ impl<K: Kernel> Daemon<K> {
         }
         self.pacer.done(scope, report.is_complete(), draining > 0, now);
         self.journal.outcome(report, scope);
+        if scope == Scope::Whole {
+            self.journal.progress(self.planner.desired().state(), report);
+        }
         if self.looks_for_leftovers && scope == Scope::Whole && report.is_complete() {
             let leftovers = self.dataplane.remove_leftovers(self.planner.options());
             self.looks_for_leftovers = !leftovers.errors.is_empty();

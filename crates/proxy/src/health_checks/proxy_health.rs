@@ -29,6 +29,8 @@ struct State {
     last_updated: Timestamp,
     /// Whether new traffic should come to this node, as its Node tells.
     node_eligible: bool,
+    /// Whether the API server was to tell of the Node and has not.
+    awaits_node: bool,
 }
 
 /// What waits for the kernel.
@@ -53,6 +55,7 @@ impl ProxyHealth {
             synced: false,
             last_updated: Timestamp::now(),
             node_eligible: !awaits_node,
+            awaits_node,
         };
         ProxyHealth { families, state: Mutex::new(state) }
     }
@@ -99,7 +102,9 @@ impl ProxyHealth {
 
     /// The API server told of the node that is served. When its object is deleted, what it said last holds.
     pub(crate) fn set_node(&self, node: &Node) {
-        self.state().node_eligible = !node.leaving;
+        let mut state = self.state();
+        state.node_eligible = !node.leaving;
+        state.awaits_node = false;
     }
 
     /// Whether nothing waits, or not for as long as the limit.
@@ -126,6 +131,11 @@ impl ProxyHealth {
     /// Whether new traffic should come to this node, as far as its Node tells.
     pub(crate) fn node_is_eligible(&self) -> bool {
         self.state().node_eligible
+    }
+
+    /// Whether the API server was to tell of the Node and has not.
+    pub(crate) fn awaits_node(&self) -> bool {
+        self.state().awaits_node
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

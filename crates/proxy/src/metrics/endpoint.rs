@@ -71,7 +71,7 @@ impl Pages {
         format!(
             "\nkube-proxy statusz\nWarning: This page is for people; its form may change.\n\n\
              Started:  {}\nUp:  {} hr {:02} min {:02} sec\nBinary version:  kube-ipvs {}\n\
-             Paths:  /configz /healthz /metrics /proxyMode\n",
+             Paths:  /configz /healthz /metrics /metrics/slis /proxyMode /statusz\n",
             self.started.strftime("%a %b %e %H:%M:%S UTC %Y"),
             up / 3600,
             up / 60 % 60,

@@ -100,7 +100,7 @@ fn the_status_is_for_people() {
         Started:  Tue Nov  3 14:12:46 UTC 2026
         Up:  25 hr 00 min 49 sec
         Binary version:  kube-ipvs VERSION
-        Paths:  /configz /healthz /metrics /proxyMode
+        Paths:  /configz /healthz /metrics /metrics/slis /proxyMode /statusz
     "#]]
     .assert_eq(&text.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
 }
