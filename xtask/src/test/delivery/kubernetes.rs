@@ -83,6 +83,7 @@ fn follow_schemas(equipment: &Equipment) -> Result<()> {
         ("prepared-nodes", equipment.kustomize("overlays/prepared-nodes")?),
         ("labelled-nodes", equipment.kustomize("overlays/labelled-nodes")?),
         ("chart", equipment.helm(&API_SERVER)?),
+        ("diff-pod", fs::read_to_string(deploy("diff-pod.yaml"))?),
     ];
     let mut validate = process::command(&equipment.validate);
     validate.args(["--kubernetes-version", KUBERNETES, "--strict"]);
