@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// Print what a run would add, change and remove in this kernel; exit code 2 if there is anything.
     Diff(PlanFlags),
     /// Remove everything from this node that is ours or kube-proxy's, of any mode, and say what it was; exit code 1 if
-    /// something could not be removed.
+    /// something could not be removed. No Service works on this node then, until a proxy starts.
     Cleanup(CleanupFlags),
 }
 
@@ -178,8 +178,7 @@ impl Cli {
         let matches = command.try_get_matches_from_mut(arguments.into_iter().map(with_dashes));
         let matches = matches.map_err(|mut error| {
             if error.kind() == ErrorKind::UnknownArgument {
-                // The advice to give it as a value, which nothing takes.
-                error.insert(ContextKind::Suggested, ContextValue::None);
+                advise(&mut error);
             }
             error
         })?;
@@ -200,6 +199,24 @@ pub(crate) fn command() -> clap::Command {
             })
         })
     })
+}
+
+/// What helps against a flag that there is not. clap would advise to give it as a value, which nothing takes.
+fn advise(error: &mut clap::Error) {
+    let flag = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(flag)) => flag.clone(),
+        _ => String::new(),
+    };
+    let text = |text: &str| ContextValue::StyledStrs(vec![text.to_owned().into()]);
+    let suggested = match flag.as_str() {
+        "--dry-run" => text("'kube-ipvs cleanup --dry-run' says what would be removed"),
+        _ => ContextValue::None,
+    };
+    error.insert(ContextKind::Suggested, suggested);
+    if flag == "--node" {
+        // Of a similar name are only its addresses.
+        error.insert(ContextKind::SuggestedArg, ContextValue::String("--hostname-override".to_owned()));
+    }
 }
 
 /// The name of a file, which may be empty.

@@ -61,7 +61,7 @@ fn check(set: SetId, header: &SetHeader) -> Result<(), Error> {
     }
     Err(Error::SetMismatch {
         name: header.name.clone(),
-        found: format!("{:?} of family {:?}", header.kind, header.family),
+        found: format!("{} of family {:?}", header.kind.name(), header.family),
         wanted: format!("{} of family {:?}", set.name.set_type(), wanted.family),
     })
 }

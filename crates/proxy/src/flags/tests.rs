@@ -40,6 +40,15 @@ fn mistakes_are_named_with_what_would_be_right() {
     assert!(error(&["--ipvs-schedular=rr"]).contains("similar argument exists: '--ipvs-scheduler'"));
 }
 
+#[test]
+fn flags_of_subcommands_lead_to_what_a_run_has() {
+    assert!(error(&["--cleanup", "--dry-run"]).contains("tip: 'kube-ipvs cleanup --dry-run'"));
+    assert!(error(&["--node", "node-a"]).contains("tip: a similar argument exists: '--hostname-override'"));
+    for flag in ["--node", "--hostname-override"] {
+        assert!(read(&["diff", flag, "node-a"]).is_ok() && read(&["plan", flag, "node-a"]).is_ok());
+    }
+}
+
 /// What kube-proxy makes of each was seen.
 #[test]
 fn what_is_empty_says_nothing() {
