@@ -20,6 +20,7 @@ mod events;
 mod failure;
 mod follow;
 mod page;
+mod proxy;
 mod query;
 pub mod recorder;
 pub mod requests;
@@ -68,6 +69,14 @@ pub enum Error {
         url: String,
         /// What is wrong with it.
         reason: String,
+    },
+    /// The proxy on the way to the API server makes no sense.
+    #[error(
+        "{named_by} names no proxy that can be used: it has to be a URL such as http://10.0.0.1:3128 or socks5://10.0.0.1:1080"
+    )]
+    Proxy {
+        /// Where it stands.
+        named_by: &'static str,
     },
     /// The file with the bearer token cannot be read.
     #[error("cannot read the token file {path:?}: {source}")]
@@ -128,6 +137,9 @@ pub async fn load(config: Config) -> Result<Vec<Change>, Error> {
 
 async fn start(config: Config) -> Result<(Changes, Arc<Contact>), Error> {
     let session = Session::connect(Arc::new(config)).await?;
+    if let Some(proxy) = session.proxy() {
+        tracing::info!(server = session.url(), %proxy, "the API server is asked through a proxy");
+    }
     let contact = Arc::new(Contact::new(session.url()));
     let (sender, changes) = mpsc::channel(QUEUE_LENGTH);
     let nodes = match session.config() {

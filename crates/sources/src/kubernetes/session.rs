@@ -20,6 +20,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use tower::{BoxError, ServiceBuilder};
 
 use super::failure::Failure;
+use super::proxy::{self, Environment, Proxy};
 use super::requests::Observed;
 use super::{Config, Encoding, Error, status};
 
@@ -28,8 +29,15 @@ use super::{Config, Encoding, Error, status};
 pub(super) struct Session {
     config: Arc<Config>,
     url: String,
+    proxy: Option<http::Uri>,
     client: Client,
     token: Option<Token>,
+}
+
+/// Where the server is, and what is between.
+struct Settings {
+    kube: kube::Config,
+    proxy: Option<Proxy>,
 }
 
 /// An answer whose body is still on its way.
@@ -50,7 +58,7 @@ struct Token {
 impl Session {
     /// Reads the configuration. No connection is made before the first request.
     pub(super) async fn connect(config: Arc<Config>) -> Result<Self, Error> {
-        let mut settings = read_settings(&config).await?;
+        let Settings { kube: mut settings, proxy } = read_settings(&config).await?;
         let token = match token_file(&settings) {
             Some(path) => {
                 // From here on kube has no part in it: it reads the file once a minute, which is too late for
@@ -62,8 +70,9 @@ impl Session {
             None => None,
         };
         let url = settings.cluster_url.to_string();
-        let client = client(&settings, &config).map_err(|error| Error::Client(Box::new(error)))?;
-        Ok(Session { config, url, client, token })
+        let proxy_url = proxy.as_ref().map(|proxy| proxy.url().clone());
+        let client = client(&settings, proxy, &config).map_err(|error| Error::Client(Box::new(error)))?;
+        Ok(Session { config, url, proxy: proxy_url, client, token })
     }
 
     /// Reads the configuration again, with new certificates, keys and tokens, and forgets all connections. If
@@ -82,6 +91,11 @@ impl Session {
     /// The URL of the server.
     pub(super) fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// The URL of the proxy that it is asked through, if there is one.
+    pub(super) fn proxy(&self) -> Option<&http::Uri> {
+        self.proxy.as_ref()
     }
 
     /// Sends a request and waits for all of the answer.
@@ -150,12 +164,12 @@ async fn open(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<
 }
 
 /// Where the server is, by the rules of client-go: a URL alone is enough, and wins over the kubeconfig's.
-async fn read_settings(config: &Config) -> Result<kube::Config, Error> {
+async fn read_settings(config: &Config) -> Result<Settings, Error> {
     let master = config.master.as_deref().filter(|master| !master.is_empty());
-    let mut settings = match (&config.kubeconfig, master) {
+    let (mut settings, proxy) = match (&config.kubeconfig, master) {
         (Some(path), _) => read_kubeconfig(path).await?,
-        (None, Some(master)) => kube::Config::new(parse_url(master, false)?),
-        (None, None) => kube::Config::incluster_env().map_err(Error::NotInCluster)?,
+        (None, Some(master)) => (kube::Config::new(parse_url(master, false)?), None),
+        (None, None) => (kube::Config::incluster_env().map_err(Error::NotInCluster)?, None),
     };
     if let Some(master) = master {
         settings.cluster_url = parse_url(master, settings.root_cert.is_some())?;
@@ -165,16 +179,25 @@ async fn read_settings(config: &Config) -> Result<kube::Config, Error> {
         // Else every certificate authority that this machine trusts is read, in vain.
         settings.root_cert = Some(Vec::new());
     }
-    match &settings.proxy_url {
-        None => Ok(settings),
-        Some(proxy) => Err(server_error(proxy, "proxies are not supported")),
-    }
+    let proxy = Proxy::choose(proxy.as_deref(), &Environment::of_process(), &settings.cluster_url)?;
+    Ok(Settings { kube: settings, proxy })
 }
 
-async fn read_kubeconfig(path: &Path) -> Result<kube::Config, Error> {
+/// Reads a kubeconfig, and the `proxy-url` in it. The proxy that kube finds does not count: where the kubeconfig has
+/// none it is the environment's, whatever `NO_PROXY` says.
+async fn read_kubeconfig(path: &Path) -> Result<(kube::Config, Option<String>), Error> {
     let error = |source| Error::Kubeconfig { path: path.to_owned(), source };
     let kubeconfig = Kubeconfig::read_from(path).map_err(error)?;
-    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(error)
+    let proxy = proxy_url(&kubeconfig);
+    let settings = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    Ok((settings.map_err(error)?, proxy))
+}
+
+fn proxy_url(kubeconfig: &Kubeconfig) -> Option<String> {
+    let name = kubeconfig.current_context.as_ref()?;
+    let context = kubeconfig.contexts.iter().find(|context| context.name == *name)?.context.as_ref()?;
+    let named = kubeconfig.clusters.iter().find(|cluster| cluster.name == context.cluster)?;
+    named.cluster.as_ref()?.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 fn parse_url(text: &str, tls: bool) -> Result<http::Uri, Error> {
@@ -207,7 +230,7 @@ fn token_file(settings: &kube::Config) -> Option<PathBuf> {
 
 /// kube's client, built from its parts: its own builder leaves no way to keep connections alive, and logs every
 /// failed request as an error.
-fn client(settings: &kube::Config, config: &Config) -> kube::Result<Client> {
+fn client(settings: &kube::Config, proxy: Option<Proxy>, config: &Config) -> kube::Result<Client> {
     let timing = &config.timing;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -216,7 +239,7 @@ fn client(settings: &kube::Config, config: &Config) -> kube::Result<Client> {
     tcp.set_keepalive(Some(timing.keepalive));
     tcp.set_keepalive_interval(Some((timing.keepalive / 3).max(Duration::from_secs(1))));
     tcp.set_keepalive_retries(Some(3));
-    let https = settings.rustls_https_connector_with_connector(tcp)?;
+    let https = settings.rustls_https_connector_with_connector(proxy::connector(proxy, tcp))?;
     let http = HttpClient::builder(TokioExecutor::new()).build::<_, Body>(https);
     let service = ServiceBuilder::new()
         .layer(settings.base_uri_layer())

@@ -15,6 +15,7 @@ mod configuration;
 mod faults;
 mod following;
 mod malformed;
+mod proxied;
 mod recorded;
 
 /// Longer than anything here takes; it only ends a test that hangs.

@@ -9,7 +9,7 @@ use lab::apiserver::Fault;
 use super::*;
 use crate::kubernetes::{Error, load};
 
-fn kubeconfig(server: &str, user: &str) -> String {
+pub(super) fn kubeconfig(server: &str, user: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
          clusters: [{{name: c, cluster: {{server: {server:?}}}}}]\n\
@@ -18,7 +18,7 @@ fn kubeconfig(server: &str, user: &str) -> String {
     )
 }
 
-fn config(path: &Path) -> Config {
+pub(super) fn config(path: &Path) -> Config {
     Config { kubeconfig: Some(path.to_owned()), timing: TIMING, ..Config::in_cluster("n1") }
 }
 
