@@ -55,13 +55,15 @@ pub enum Error {
 /// Only if the folder itself cannot be listed.
 pub fn load(path: &Path) -> Result<Vec<Change>, Error> {
     let mut folder = Folder::new(path);
-    let mut changes = folder.look(&Trust::Everything).map_err(|source| folder_error(path, source))?;
+    let mut changes = folder.look(&Trust::everything()).map_err(|source| folder_error(path, source))?;
     changes.extend(Kind::ALL.map(Change::Synced));
     Ok(changes)
 }
 
-/// Reads the folder, then follows it. A changed, added or removed file is told of within a second. If the
-/// folder goes away, what it held stays in force until it is back.
+/// Reads the folder, then follows it. A file that was removed, renamed, or closed after it was written, is told of at
+/// once. What inotify does not tell of, such as the target of a symbolic link or a file on a network, is told of within
+/// three seconds after its last change; what somebody keeps open for writing, when it has not changed for a minute. If
+/// the folder goes away, what it held stays in force until it is back.
 ///
 /// The watch runs on a thread of its own, which ends when the reader is dropped.
 ///

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use model::{Change, Kind, ObjectKey, Problem};
 
 use super::file::{self, Contents, Unreadable};
-use super::snapshot::{self, Look, Trust};
+use super::snapshot::{self, Changed, Look, Trust};
 use crate::decode::{Decoded, Object, Outcome};
 use crate::pool::Pool;
 use crate::told::Told;
@@ -38,6 +38,8 @@ struct File {
     contents: Contents,
     /// Why the present content is not the one in force.
     unreadable: Option<Problem>,
+    /// Whether the kernel did not let it be read, which may be different next time although the file is the same.
+    is_refused: bool,
 }
 
 // === impl Folder ===
@@ -58,13 +60,13 @@ impl Folder {
     /// Reads what has changed since the last look, and says what follows from it. If the names of the changed
     /// files are known only these are looked at. Fails without consequences if the folder cannot be listed.
     pub(super) fn look(&mut self, trust: &Trust) -> io::Result<Vec<Change>> {
-        let looks: Vec<(OsString, Option<Look>)> = match trust {
-            Trust::Named(names) => {
+        let looks: Vec<(OsString, Option<Look>)> = match &trust.changed {
+            Changed::Named(names) => {
                 // Files that went with their folder are not taken for removed.
                 fs::metadata(&self.path)?;
                 names.iter().map(|name| (name.clone(), snapshot::look_at(&self.path, name))).collect()
             }
-            Trust::Settled | Trust::Everything => {
+            Changed::Unknown | Changed::Everything => {
                 let mut snapshot = snapshot::take(&self.path)?;
                 let known: Vec<OsString> = self.files.keys().cloned().collect();
                 let known = known.into_iter().map(|name| (name.clone(), snapshot.remove(&name)));
@@ -75,7 +77,7 @@ impl Folder {
         let mut touched = BTreeSet::new();
         let mut changed = false;
         for (name, look) in looks {
-            let known = self.files.get(&name).map(|file| &file.look);
+            let known = self.files.get(&name).filter(|file| !file.is_refused).map(|file| &file.look);
             let to_read = look.as_ref().is_none_or(|look| look.is_complete(&name, trust));
             if known != look.as_ref() && to_read {
                 self.replace(name, look, &mut touched);
@@ -113,8 +115,13 @@ impl Folder {
             Look::Odd(reason) => Err(Unreadable::Io(io::Error::other(reason.clone()))),
         };
         match read {
-            Ok(contents) => File { look, contents, unreadable: None },
-            Err(error) => File { look, contents: before, unreadable: Some(unreadable(name, &error)) },
+            Ok(contents) => File { look, contents, unreadable: None, is_refused: false },
+            Err(error) => File {
+                is_refused: matches!((&look, &error), (Look::File(_), Unreadable::Io(_))),
+                look,
+                contents: before,
+                unreadable: Some(unreadable(name, &error)),
+            },
         }
     }
 

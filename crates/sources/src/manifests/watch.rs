@@ -9,7 +9,6 @@ use tokio::sync::mpsc::Sender;
 
 use super::folder::Folder;
 use super::inotify::Inotify;
-use super::snapshot::Trust;
 use super::{Error, Options, folder_error};
 use crate::{Changes, QUEUE_LENGTH};
 
@@ -33,13 +32,13 @@ pub(super) fn start(path: &Path, options: Options) -> Result<Changes, Error> {
         path: path.to_owned(),
         options,
         folder: Folder::new(path),
-        inotify: Inotify::new(),
+        inotify: Inotify::new(path),
         changes,
         lost: None,
     };
     // Listening starts before the first reading, so that no change falls between the two.
-    watch.inotify.listen(path);
-    let first = watch.folder.look(&Trust::Everything).map_err(|source| folder_error(path, source))?;
+    watch.inotify.listen();
+    let first = watch.folder.look(watch.inotify.trust()).map_err(|source| folder_error(path, source))?;
     let thread = thread::Builder::new().name("manifests".to_owned());
     thread
         .spawn(move || {
@@ -57,14 +56,12 @@ impl Watch {
         self.send(first)?;
         self.send(Kind::ALL.map(Change::Synced).into())?;
         loop {
-            let mut trust = self.inotify.wait(&self.options);
+            self.inotify.wait(&self.options);
             if self.changes.is_closed() {
                 return Err(ReaderGone);
             }
-            if self.inotify.listen(&self.path) {
-                trust = Trust::Everything;
-            }
-            match self.folder.look(&trust) {
+            self.inotify.listen();
+            match self.folder.look(self.inotify.trust()) {
                 Ok(changes) => {
                     if self.lost.take().is_some() {
                         tracing::info!(path = %self.path.display(), "the folder of manifests is back");

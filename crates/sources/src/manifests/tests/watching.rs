@@ -1,7 +1,8 @@
 //! A folder that changes.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,8 @@ use crate::manifests::{Options, watch};
 
 /// Longer than anything here takes; it only ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+const OPTIONS: Options = Options { debounce: Duration::from_millis(20), poll: Duration::from_millis(200) };
 
 /// A watched folder and what a reader of its changes holds.
 struct Scene {
@@ -34,7 +37,28 @@ impl Scene {
     }
 
     async fn watch(folder: TempDir, path: impl Fn(&TempDir) -> PathBuf) -> Scene {
-        let options = Options { debounce: Duration::from_millis(20), poll: Duration::from_millis(200) };
+        Scene::watch_with(OPTIONS, folder, path).await
+    }
+
+    /// A file with two objects of which only the first is written anew so far.
+    async fn half_written() -> (Scene, File) {
+        let whole = format!("{}---\n{}", service("a", "10.0.0.1"), service("b", "10.0.0.1"));
+        let scene = Scene::start(&[("a.yaml", &whole)]).await;
+        let mut file = File::create(scene.path("a.yaml")).unwrap();
+        file.write_all(service("a", "10.0.0.2").as_bytes()).unwrap();
+        (scene, file)
+    }
+
+    /// What was told so far, up to a file that is written now, is what was there at the start.
+    async fn expect_no_change(&mut self) {
+        self.write("c.yaml", &service("c", "10.0.0.1"));
+        while !self.services.contains_key("c") {
+            self.next().await;
+        }
+        self.expect(&[("a", "10.0.0.1"), ("b", "10.0.0.1"), ("c", "10.0.0.1")]).await;
+    }
+
+    async fn watch_with(options: Options, folder: TempDir, path: impl Fn(&TempDir) -> PathBuf) -> Scene {
         let changes = watch(&path(&folder), options).unwrap();
         let mut scene = Scene { folder, changes, services: BTreeMap::new(), problems: Vec::new() };
         while scene.next().await != Change::Synced(Kind::Node) {}
@@ -226,25 +250,43 @@ async fn the_folder_is_a_link_that_is_swapped() {
     scene.expect(&[("a", "10.0.0.3")]).await;
 }
 
-/// Half a file is not read while it is being written, however long that takes: nothing but its name would
-/// tell that objects are missing.
+/// Half a file is not read while somebody writes it, however long that takes: nothing but its name would tell that
+/// objects are missing.
 #[tokio::test]
 async fn a_file_is_read_when_it_is_closed() {
-    use std::io::Write as _;
-    let mut scene = Scene::start(&[(
-        "a.yaml",
-        &format!("{}---\n{}", service("a", "10.0.0.1"), service("b", "10.0.0.1")),
-    )])
-    .await;
-    scene.expect(&[("a", "10.0.0.1"), ("b", "10.0.0.1")]).await;
-    let mut file = fs::File::create(scene.path("a.yaml")).unwrap();
-    file.write_all(service("a", "10.0.0.2").as_bytes()).unwrap();
-    scene.write("c.yaml", &service("c", "10.0.0.1"));
-    while !scene.services.contains_key("c") {
-        scene.next().await;
-    }
-    assert_eq!(scene.services["b"], "10.0.0.1");
+    let (mut scene, mut file) = Scene::half_written().await;
+    // Longer than it takes for a file to count as complete of which nothing was heard.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    scene.expect_no_change().await;
     file.write_all(format!("---\n{}", service("b", "10.0.0.2")).as_bytes()).unwrap();
     drop(file);
     scene.expect(&[("a", "10.0.0.2"), ("b", "10.0.0.2"), ("c", "10.0.0.1")]).await;
+}
+
+/// What editors leave beside a file says nothing of it.
+#[tokio::test]
+async fn other_files_are_closed_while_one_is_written() {
+    let (mut scene, _file) = Scene::half_written().await;
+    for name in [".b.yaml.swp", "4913", "x.yaml~"] {
+        scene.write(name, "anything");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    scene.expect_no_change().await;
+}
+
+/// The new folder may have the number of the old one, and inotify has forgotten it all the same. Without a poll nothing
+/// else tells of it.
+#[tokio::test]
+async fn the_folder_is_made_again_at_once() {
+    let parent = tempfile::tempdir().unwrap();
+    fs::create_dir(parent.path().join("m")).unwrap();
+    fs::write(parent.path().join("m/a.yaml"), service("a", "10.0.0.1")).unwrap();
+    let options = Options { poll: Duration::from_secs(3600), ..OPTIONS };
+    let mut scene = Scene::watch_with(options, parent, |parent| parent.path().join("m")).await;
+    fs::remove_dir_all(scene.path("m")).unwrap();
+    fs::create_dir(scene.path("m")).unwrap();
+    scene.write("m/b.yaml", &service("b", "10.0.0.2"));
+    scene.expect(&[("b", "10.0.0.2")]).await;
+    scene.write("m/b.yaml", &service("b", "10.0.0.3"));
+    scene.expect(&[("b", "10.0.0.3")]).await;
 }
