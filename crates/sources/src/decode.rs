@@ -47,6 +47,9 @@ pub(crate) trait Raw: Shape + Clone + std::fmt::Debug + Send + 'static {
     /// Reads an object in protobuf, without its envelope.
     fn from_protobuf(message: Bytes) -> Result<Self, prost::DecodeError>;
 
+    /// An object of which only this is known.
+    fn of_metadata(metadata: Metadata) -> Self;
+
     /// The conversion to the model. `default_namespace` stands in for an absent `metadata.namespace`;
     /// without it an object without a namespace is unusable. What objects have in common is kept in `pool`.
     fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded;

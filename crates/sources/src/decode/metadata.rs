@@ -30,6 +30,9 @@ pub(crate) struct Metadata {
     deletion_timestamp: Field<Time>,
     labels: Field<Labels>,
     annotations: Field<Annotations>,
+    /// Why the rest of the object cannot be read.
+    #[serde(skip)]
+    pub(super) unreadable: Option<String>,
 }
 
 /// The labels that mean something to a service proxy.
@@ -115,6 +118,9 @@ impl Metadata {
         })?;
         let key = ObjectKey { namespace: pool.text(namespace), name: name.into() };
         let mut reader = Reader::new(Subject::Named(kind, key.clone()));
+        if let Some(reason) = metadata.unreadable {
+            return Err(Box::new(reader.give_up(Some((kind, key)), "the object", reason)));
+        }
         Ok(Identified {
             uid: reader
                 .read("metadata.uid", metadata.uid)

@@ -74,6 +74,10 @@ impl Raw for RawNode {
         protobuf::Node::decode(message).map(Self::from)
     }
 
+    fn of_metadata(metadata: Metadata) -> Self {
+        RawNode { metadata: Field::Present(metadata), ..RawNode::default() }
+    }
+
     fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
         let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace, pool) {
             Ok(identified) => identified,

@@ -14,6 +14,8 @@ use prost::{DecodeError, Message};
 
 use super::Raw;
 use super::field::Field;
+use super::metadata::Metadata;
+use super::metadata::protobuf::ObjectMeta;
 
 /// How every object begins, before its envelope.
 const MAGIC: &[u8] = b"k8s\0";
@@ -31,6 +33,13 @@ struct Envelope {
 struct TypeMeta {
     #[prost(string, tag = "2")]
     kind: String,
+}
+
+/// What all objects have in common.
+#[derive(Clone, PartialEq, Message)]
+struct Identity {
+    #[prost(message, optional, tag = "1")]
+    metadata: Option<ObjectMeta>,
 }
 
 /// Why bytes are no object in its envelope.
@@ -53,9 +62,19 @@ pub(crate) fn open(mut object: Bytes) -> Result<(String, Bytes), NotAnObject> {
 
 /// Reads an object without its envelope, whatever its shape.
 pub(crate) fn object<R: Raw>(message: Bytes) -> Field<R> {
-    match R::from_protobuf(message) {
-        Ok(object) => Field::Present(object),
-        Err(error) => Field::Malformed(error.to_string()),
+    R::from_protobuf(message.clone()).map_or_else(|error| unreadable(message, &error), Field::Present)
+}
+
+/// An object that cannot be read as a whole. If it still tells which one it is, its last good version stays in force.
+fn unreadable<R: Raw>(message: Bytes, error: &DecodeError) -> Field<R> {
+    let reason = error.to_string();
+    match Identity::decode(message).ok().and_then(|identity| identity.metadata) {
+        Some(metadata) => {
+            let mut metadata = Metadata::from(metadata);
+            metadata.unreadable = Some(reason);
+            Field::Present(R::of_metadata(metadata))
+        }
+        None => Field::Malformed(reason),
     }
 }
 

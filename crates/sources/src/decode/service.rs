@@ -40,6 +40,10 @@ impl Raw for RawService {
         protobuf::Service::decode(message).map(Self::from)
     }
 
+    fn of_metadata(metadata: Metadata) -> Self {
+        RawService { metadata: Field::Present(metadata), ..RawService::default() }
+    }
+
     fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
         let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace, pool) {
             Ok(identified) => identified,

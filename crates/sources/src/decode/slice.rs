@@ -85,6 +85,10 @@ impl Raw for RawSlice {
         protobuf::EndpointSlice::decode(message).map(Self::from)
     }
 
+    fn of_metadata(metadata: Metadata) -> Self {
+        RawSlice { metadata: Field::Present(metadata), ..RawSlice::default() }
+    }
+
     fn decode(self, default_namespace: Option<&str>, pool: &mut Pool) -> Decoded {
         let identified = match Metadata::identify(self.metadata, Self::KIND, default_namespace, pool) {
             Ok(identified) => identified,

@@ -16,6 +16,7 @@ mod nodes;
 mod parsing;
 mod services;
 mod slices;
+mod unreadable;
 
 /// Decodes the documents of `yaml` and prints what comes out. What can be said in protobuf has to give the same then.
 fn check(yaml: &str, expected: Expect) {

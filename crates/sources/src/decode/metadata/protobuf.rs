@@ -59,6 +59,7 @@ impl From<ObjectMeta> for Metadata {
             deletion_timestamp: optional(meta.deletion_timestamp, read_time),
             labels: read_map(&meta.labels),
             annotations: read_map(&meta.annotations),
+            unreadable: None,
         }
     }
 }
