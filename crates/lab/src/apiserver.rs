@@ -168,7 +168,7 @@ impl ApiServer {
         self.command(Command::Say(bytes.into()));
     }
 
-    /// Sends a bookmark into every watch.
+    /// Sends a bookmark into every watch that is not ahead of the server.
     pub fn bookmark(&self) {
         self.command(Command::Bookmark);
     }
@@ -212,8 +212,9 @@ impl ApiServer {
         Ok(())
     }
 
-    /// The requests so far: `list services`, `stream nodes`, `watch services 12`, `create events`, each followed
-    /// by the status if that was an error. One that is never answered is `GET /api/v1/services unanswered`.
+    /// The requests so far: `list services`, `stream nodes`, `watch services 12`, `create events`. Lists that need not
+    /// be the newest have their version behind them, as in `list services 0`; then comes the status if it was an
+    /// error. One that is never answered is `GET /api/v1/services unanswered`.
     pub fn requests(&self) -> Vec<String> {
         lock(&self.shared.requests).clone()
     }

@@ -1,9 +1,10 @@
 //! State from Kubernetes' API server: Services, EndpointSlices and the Node that is served, or all Nodes.
 //!
-//! Each kind is followed on its own: a complete reading, as a streaming list where the server has
-//! them and page by page where it has not, then a watch from the version of that reading. A broken watch goes
-//! on from the last version that was seen; only if the server has forgotten that one, or if an event could not
-//! be understood, is everything read again. While the server is away nothing is removed.
+//! Each kind is followed on its own: a complete reading, then a watch from the version of that reading. The reading is
+//! a streaming list where the server has them, else what the server has in memory, and page by page only where it has to
+//! read its database. A broken watch goes on from the last version that was seen; only if the server has forgotten that
+//! one or has gone back before it, or if an event could not be understood, is everything read again. While the server is
+//! away nothing is removed.
 //!
 //! Objects are asked for in protobuf, which costs both sides a fraction of JSON; a server that has only JSON is
 //! understood as well.
@@ -33,6 +34,7 @@ mod timing;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use kube::config::KubeconfigError;
 use model::{Change, Kind};
 use tokio::sync::mpsc::{self, Sender};
 use tokio::task::JoinSet;
@@ -52,12 +54,12 @@ use crate::{Changes, QUEUE_LENGTH};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kubeconfig is missing or makes no sense.
-    #[error("cannot use the kubeconfig {path:?}: {source}; --kubeconfig has to name a readable kubeconfig")]
+    #[error("cannot use the kubeconfig {path:?}: {}; --kubeconfig has to name a readable kubeconfig", describe_kubeconfig(.source))]
     Kubeconfig {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: kube::config::KubeconfigError,
+        source: KubeconfigError,
     },
     /// No kubeconfig was given, and this is not a pod.
     #[error("no --kubeconfig was given, and this does not run in a pod with a service account: {0}")]
@@ -150,11 +152,30 @@ async fn start(config: Config) -> Result<(Changes, Arc<Contact>), Error> {
     spawn::<RawService>(&mut tasks, Query::services(), &session, &sender, &contact);
     spawn::<RawSlice>(&mut tasks, Query::endpoint_slices(), &session, &sender, &contact);
     spawn::<RawNode>(&mut tasks, nodes, &session, &sender, &contact);
-    tokio::spawn(async move {
-        sender.closed().await;
-        tasks.shutdown().await;
-    });
+    tokio::spawn(supervise(tasks, sender));
     Ok((changes, contact))
+}
+
+/// Ends the followers when nobody reads what they tell. One that ends by itself is broken; the others and the changes
+/// end with it then, since half of what there is would be taken for all.
+async fn supervise(mut tasks: JoinSet<()>, sender: Sender<Change>) {
+    tokio::select! {
+        () = sender.closed() => (),
+        Some(ended) = tasks.join_next() => {
+            if let Err(error) = ended {
+                tracing::error!(%error, "following the API server has failed");
+            }
+        }
+    }
+    tasks.shutdown().await;
+}
+
+/// kube names the file once more.
+fn describe_kubeconfig(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
+        error => error.to_string(),
+    }
 }
 
 fn spawn<R: Raw + Sync>(

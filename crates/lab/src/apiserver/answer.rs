@@ -136,9 +136,19 @@ fn list(shared: &Shared, question: &Question) -> Result<Response<Body>, Refusal>
         return Ok(respond(StatusCode::OK, "application/json", "{}".to_owned()));
     }
     let mut pages = lock(&shared.pages);
+    let mut limit = question.parameter("limit").parse().unwrap_or(0);
     let mut page = match question.parameter("continue") {
         "" => {
             let store = lock(&shared.store);
+            let wanted = question.parameter("resourceVersion");
+            if wanted.parse::<u64>().is_ok_and(|wanted| wanted > store.version()) {
+                let message = format!("Too large resource version: {wanted}, current: {}", store.version());
+                return Err(Refusal::new(504, "Timeout", message));
+            }
+            if wanted == "0" {
+                // From the server's cache, which has no pages.
+                limit = 0;
+            }
             Page { version: store.version(), items: store.list(question.resource, &question.selector) }
         }
         token => {
@@ -146,7 +156,7 @@ fn list(shared: &Shared, question: &Question) -> Result<Response<Body>, Refusal>
             page.ok_or_else(|| Refusal::new(410, "Expired", "The provided continue parameter is too old"))?
         }
     };
-    let token = pages.cut(&mut page, question.parameter("limit").parse().unwrap_or(0));
+    let token = pages.cut(&mut page, limit);
     let list = json!({
         "kind": format!("{}List", question.resource.kind()),
         "apiVersion": question.resource.api_version(),
@@ -232,10 +242,11 @@ impl Question {
 
     fn summary(&self) -> String {
         let name = self.resource.name();
+        let version = self.parameter("resourceVersion");
         match (self.is_watch(), self.parameter("sendInitialEvents"), self.parameter("continue")) {
             (true, "true", _) => format!("stream {name}"),
-            (true, _, _) => format!("watch {name} {}", self.parameter("resourceVersion")),
-            (false, _, "") => format!("list {name}"),
+            (true, _, _) => format!("watch {name} {version}"),
+            (false, _, "") => format!("list {name} {version}").trim_end().to_owned(),
             (false, _, _) => format!("continue {name}"),
         }
     }

@@ -93,7 +93,7 @@ impl Watch {
                     }
                 }
                 command = self.commands.recv() => {
-                    if let Err(end) = self.obey(command).await {
+                    if let Err(end) = self.obey(command, version).await {
                         return end;
                     }
                 }
@@ -134,13 +134,18 @@ impl Watch {
         Ok(current.max(version))
     }
 
-    async fn obey(&mut self, command: Result<Command, RecvError>) -> Result<(), End> {
+    /// Does what was asked of a watch that has come to `position`.
+    async fn obey(&mut self, command: Result<Command, RecvError>, position: u64) -> Result<(), End> {
         match command {
             Ok(Command::Cut) => Err(End::Cut),
             Ok(Command::Say(bytes)) => self.send_data(bytes).await,
             Ok(Command::Bookmark) => {
                 let version = lock(&self.shared.store).version();
-                self.send_bookmark(version, json!({})).await
+                match version < position {
+                    // A server never goes back in a watch. Until it has come as far it says nothing.
+                    true => Ok(()),
+                    false => self.send_bookmark(version, json!({})).await,
+                }
             }
             Ok(Command::Forget) => {
                 self.send("ERROR", gone()).await?;

@@ -16,6 +16,8 @@ pub(super) struct Contact {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Whether anything was ever read.
+    met: bool,
     /// The kinds that cannot be followed at present.
     lost: BTreeMap<Kind, Loss>,
     last_reason: Option<String>,
@@ -45,10 +47,16 @@ impl Contact {
         let mut state = self.state();
         if !state.lost.contains_key(&kind) {
             if !state.lost.values().any(|other| *other == loss) {
-                tracing::warn!(
-                    server = self.url, %kind, reason, advice = failure.advice(),
-                    "lost contact with the API server; the last known state stays in force"
-                );
+                let (server, advice) = (&self.url, failure.advice());
+                match state.met {
+                    true => tracing::warn!(
+                        server, %kind, reason, advice,
+                        "lost contact with the API server; the last known state stays in force"
+                    ),
+                    false => tracing::warn!(
+                        server, %kind, reason, advice, "cannot read from the API server; it is asked again"
+                    ),
+                }
             }
             state.lost.insert(kind, loss);
         }
@@ -58,8 +66,12 @@ impl Contact {
     /// `kind` is followed again.
     pub(super) fn back(&self, kind: Kind) {
         let mut state = self.state();
+        let again = std::mem::replace(&mut state.met, true);
         if state.lost.remove(&kind).is_some() && state.lost.is_empty() {
-            tracing::info!(server = self.url, "in contact with the API server again");
+            match again {
+                true => tracing::info!(server = self.url, "in contact with the API server again"),
+                false => tracing::info!(server = self.url, "in contact with the API server"),
+            }
         }
     }
 

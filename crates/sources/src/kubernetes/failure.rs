@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io;
 use std::time::Duration;
 
+use http::StatusCode;
 use kube::core::Status;
 
 /// Why a reading or a watch came to its end.
@@ -25,6 +26,9 @@ pub(super) enum Failure {
     /// The server has forgotten the version to go on from (410).
     #[error("the server has forgotten the version to go on from")]
     Expired,
+    /// The versions of the server have gone back, as after its database was restored from a backup.
+    #[error("the versions of the server have gone back, as after a backup was restored")]
+    WentBack,
     /// The server answered with an error.
     #[error("{}", describe_status(.0))]
     Refused(Box<Status>),
@@ -42,28 +46,21 @@ pub(super) enum Failure {
     ReaderGone,
 }
 
-/// HTTP 400, 401, 403, 410 and 422 ask for something else than patience.
-const BAD_REQUEST: u16 = 400;
-const UNAUTHORIZED: u16 = 401;
-const FORBIDDEN: u16 = 403;
-const GONE: u16 = 410;
-const UNPROCESSABLE: u16 = 422;
-
 // === impl Failure ===
 
 impl Failure {
     /// An error status as the answer to a request.
     fn from_answer(status: Box<Status>) -> Self {
-        match status.code {
-            GONE => Failure::Expired,
+        match code(&status) {
+            StatusCode::GONE => Failure::Expired,
             _ => Failure::Refused(status),
         }
     }
 
     /// An error status as an event.
     pub(super) fn from_event(status: Box<Status>) -> Self {
-        match status.code {
-            GONE => Failure::Expired,
+        match code(&status) {
+            StatusCode::GONE => Failure::Expired,
             _ => Failure::Aborted(status),
         }
     }
@@ -82,13 +79,27 @@ impl Failure {
     /// Whether the server does not know the field of the selector.
     pub(super) fn is_unknown_field(&self) -> bool {
         let Failure::Refused(status) = self else { return false };
-        status.code == BAD_REQUEST && status.message.contains("field label not supported")
+        code(status) == StatusCode::BAD_REQUEST && status.message.contains("field label not supported")
+    }
+
+    /// The HTTP status of a refusal.
+    pub(super) fn code(&self) -> Option<StatusCode> {
+        match self {
+            Failure::Refused(status) => Some(code(status)),
+            _ => None,
+        }
     }
 
     /// Whether the server did not like the form of the request. For a streaming list that means that it has
     /// none: 422 with the feature gate off, 400 where something in between is stricter.
     pub(super) fn is_bad_request(&self) -> bool {
-        matches!(self, Failure::Refused(status) if matches!(status.code, BAD_REQUEST | UNPROCESSABLE))
+        matches!(self.code(), Some(StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY))
+    }
+
+    /// Whether a list as new as was asked for cannot be had at present: the server has forgotten that version, or lags
+    /// behind it.
+    pub(super) fn is_out_of_reach(&self) -> bool {
+        matches!(self, Failure::Expired) || self.code() == Some(StatusCode::GATEWAY_TIMEOUT)
     }
 
     /// Whether the server was not reached at all, for whatever reason.
@@ -99,7 +110,7 @@ impl Failure {
     /// Whether new credentials, certificates or a new connection may help.
     pub(super) fn asks_for_reconnection(&self) -> bool {
         match self {
-            Failure::Refused(status) => status.code == UNAUTHORIZED,
+            Failure::Refused(status) => code(status) == StatusCode::UNAUTHORIZED,
             Failure::Ended => false,
             failure => failure.is_unreachable(),
         }
@@ -108,12 +119,15 @@ impl Failure {
     /// What helps, as far as the reason tells.
     pub(super) fn advice(&self) -> &'static str {
         match self {
-            Failure::Refused(status) => match status.code {
-                UNAUTHORIZED => {
+            Failure::Refused(status) => match code(status) {
+                StatusCode::UNAUTHORIZED => {
                     "the token or client certificate has expired or is another cluster's: renew it in the kubeconfig, or \
                      see to the pod's ServiceAccount"
                 }
-                FORBIDDEN => "its account may not read this: bind the ClusterRole system:node-proxier to it",
+                StatusCode::FORBIDDEN => {
+                    "its account may not read this: bind the ClusterRole system:node-proxier to it"
+                }
+                code if code.is_redirection() => "this is not the address of an API server: correct it",
                 _ => "see the log of the API server",
             },
             Failure::Transport(error) => advice_on_transport(&describe_transport(error)),
@@ -174,7 +188,8 @@ fn advice_on_transport(said: &str) -> &'static str {
     const KNOWN: [(&str, &str); 7] = [
         (
             "UnknownIssuer",
-            "the certificate authority in the kubeconfig is not the server's: correct certificate-authority-data",
+            "the certificate authority in the kubeconfig is not the server's, or there is none and this machine does not \
+             know the server's: correct or add certificate-authority-data",
         ),
         ("Expired", "a certificate has expired, or this machine's clock is wrong"),
         ("NotValidForName", "the server's certificate is not for this name or address: use one that it has"),
@@ -192,6 +207,10 @@ fn advice_on_transport(said: &str) -> &'static str {
     ];
     let known = KNOWN.into_iter().find(|(words, _)| said.contains(words));
     known.map_or("see whether the API server is up and what lies between", |(_, advice)| advice)
+}
+
+fn code(status: &Status) -> StatusCode {
+    StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn describe_status(status: &Status) -> String {

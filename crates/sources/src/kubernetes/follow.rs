@@ -14,7 +14,7 @@ use super::contact::Contact;
 use super::events::{Event, Events};
 use super::failure::Failure;
 use super::page::{Next, Page};
-use super::query::Query;
+use super::query::{Age, Query};
 use super::session::Session;
 use crate::decode::{self, Field, Raw};
 use crate::pool::Pool;
@@ -36,6 +36,8 @@ pub(super) struct Follower<R> {
     told: Told,
     pool: Pool,
     position: Position,
+    /// Whether the server may have gone back before the position.
+    doubtful: bool,
     /// Whether the server is believed to have streaming lists.
     streaming: bool,
     /// Whether lists are read page by page. Not after a page came too late for its list.
@@ -49,8 +51,8 @@ pub(super) struct Follower<R> {
 /// How far the reader's state is that of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Position {
-    /// Not at all: everything has to be read.
-    Unknown,
+    /// Not at all: everything has to be read, as new as this.
+    Unknown(Age),
     /// Up to this version.
     Version(String),
 }
@@ -73,7 +75,8 @@ impl<R: Raw + Sync> Follower<R> {
             contact,
             told: Told::new(R::KIND),
             pool: Pool::default(),
-            position: Position::Unknown,
+            position: Position::Unknown(Age::Any),
+            doubtful: false,
             streaming: true,
             paged: true,
             synced: false,
@@ -102,14 +105,17 @@ impl<R: Raw + Sync> Follower<R> {
     /// Goes on from where the reader is: a complete reading if that is nowhere, else a watch.
     async fn step(&mut self) -> Result<(), Failure> {
         match (self.position.clone(), self.streaming) {
-            (Position::Unknown, false) => self.list().await,
-            (Position::Unknown, true) => {
+            (Position::Unknown(age), false) => self.list(&age).await,
+            (Position::Unknown(_), true) => {
                 let request = self.query.stream(&self.timing)?;
                 let mut events = Events::new(self.session.stream(request).await?);
                 self.stream_list(&mut events).await?;
                 self.watch(&mut events).await
             }
             (Position::Version(version), _) => {
+                if self.doubtful {
+                    self.verify(&version).await?;
+                }
                 let request = self.query.watch(&self.timing, &version)?;
                 let mut events = Events::new(self.session.stream(request).await?);
                 self.watch(&mut events).await
@@ -117,12 +123,21 @@ impl<R: Raw + Sync> Follower<R> {
         }
     }
 
-    /// Reads everything page by page.
-    async fn list(&mut self) -> Result<(), Failure> {
+    /// Asks how far the server is. A watch from a version that it has not reached tells nothing until then, and is no
+    /// error.
+    async fn verify(&mut self, position: &str) -> Result<(), Failure> {
+        let (encoding, body) = self.session.read(self.query.version()?).await?;
+        let Page { version, .. } = Page::parse(encoding, &body, self.query.list_kind)?;
+        self.doubtful = false;
+        if is_before(&version, position) { Err(Failure::WentBack) } else { Ok(()) }
+    }
+
+    /// Reads everything, page by page where the server has pages.
+    async fn list(&mut self, age: &Age) -> Result<(), Failure> {
         self.told.begin_listing();
         let mut token = None;
         loop {
-            let request = self.query.list(self.paged, token.clone())?;
+            let request = self.query.list(age, self.paged, token.clone())?;
             let (encoding, body) = match self.session.read(request).await {
                 Err(Failure::Expired) if token.is_some() => {
                     self.paged = false;
@@ -174,6 +189,7 @@ impl<R: Raw + Sync> Follower<R> {
             self.synced = true;
         }
         self.position = Position::Version(version);
+        self.doubtful = false;
         Ok(())
     }
 
@@ -203,15 +219,13 @@ impl<R: Raw + Sync> Follower<R> {
         }
     }
 
-    /// Notes how far the watch has come. A server that goes back, as after a restored backup, would tell
-    /// nothing of what happens until it reaches the old version again.
+    /// Notes how far the watch has come.
     fn advance(&mut self, version: Option<String>) -> Result<(), Failure> {
         let Some(version) = version.filter(|version| !version.is_empty()) else { return Ok(()) };
         if let Position::Version(before) = &self.position
-            && let (Ok(before), Ok(version)) = (before.parse::<u64>(), version.parse::<u64>())
-            && version < before
+            && is_before(&version, before)
         {
-            return Err(Failure::Expired);
+            return Err(Failure::WentBack);
         }
         self.position = Position::Version(version);
         Ok(())
@@ -219,10 +233,10 @@ impl<R: Raw + Sync> Follower<R> {
 
     /// Prepares the next attempt, and says how long to wait for it.
     async fn recover(&mut self, failure: &Failure, life: Duration) -> Duration {
-        let listing = self.position == Position::Unknown;
+        let listing = matches!(self.position, Position::Unknown(_));
         if failure.is_unknown_field() && self.query.drop_field_selector() {
             tracing::info!(kind = %R::KIND, "the API server cannot select by this field; selecting here");
-            self.position = Position::Unknown;
+            self.read_again();
             return Duration::ZERO;
         }
         let no_streaming = failure.is_bad_request() || matches!(failure, Failure::EndlessList);
@@ -236,21 +250,49 @@ impl<R: Raw + Sync> Follower<R> {
         }
         match failure {
             // The usual end of a watch, or one that was cut: only the next request shows what it means.
-            Failure::Ended | Failure::Silent(_) if !listing => {
+            Failure::Ended if !listing => {
                 if life >= GOOD_LIFE {
                     return Duration::ZERO;
                 }
             }
-            Failure::Expired => self.position = Position::Unknown,
+            Failure::Silent(_) if !listing => {
+                self.doubtful = true;
+                if life >= GOOD_LIFE {
+                    return Duration::ZERO;
+                }
+            }
+            Failure::Expired => self.read_again(),
+            Failure::WentBack => {
+                tracing::warn!(
+                    server = self.session.url(), kind = %R::KIND, "{failure}; everything is read again"
+                );
+                self.position = Position::Unknown(Age::Newest);
+            }
             // An event was lost.
             Failure::Garbage(_) | Failure::Aborted(_) => {
                 self.contact.lost(R::KIND, failure);
-                self.position = Position::Unknown;
+                self.read_again();
             }
-            _ => self.contact.lost(R::KIND, failure),
+            _ => {
+                self.contact.lost(R::KIND, failure);
+                self.doubtful = true;
+            }
+        }
+        if listing
+            && failure.is_out_of_reach()
+            && matches!(self.position, Position::Unknown(Age::NotOlderThan(_)))
+        {
+            self.position = Position::Unknown(Age::Newest);
         }
         let pause = self.pauses.next().unwrap_or(self.timing.longest_pause);
         pause.max(failure.retry_after()).min(self.timing.longest_pause)
+    }
+
+    /// Everything is read again, at least as new as it was known.
+    fn read_again(&mut self) {
+        if let Position::Version(version) = &self.position {
+            self.position = Position::Unknown(Age::NotOlderThan(version.clone()));
+        }
     }
 
     async fn tell(&mut self, object: Field<R>) -> Result<(), Failure> {
@@ -282,6 +324,11 @@ fn pauses(timing: &Timing) -> ExponentialBackoff {
         .with_max_delay(timing.longest_pause / 2)
         .without_max_times()
         .build()
+}
+
+/// Whether one version is before another, as far as they are numbers.
+fn is_before(version: &str, other: &str) -> bool {
+    matches!((version.parse::<u64>(), other.parse::<u64>()), (Ok(version), Ok(other)) if version < other)
 }
 
 fn version<R: Raw>(object: &Field<R>) -> Option<String> {

@@ -12,6 +12,8 @@ use crate::decode::{self, Field, Raw, protobuf};
 /// What is used of a list.
 pub(super) struct Page<'a> {
     pub(super) items: Vec<Item<'a>>,
+    /// The version of the list; empty where a server gives it with the last page only.
+    pub(super) version: String,
     pub(super) next: Next,
 }
 
@@ -91,10 +93,10 @@ impl<'a> Page<'a> {
         }
         let next = match (token.is_empty(), version.is_empty()) {
             (false, _) => Next::Page { token },
-            (true, false) => Next::Watch { version },
+            (true, false) => Next::Watch { version: version.clone() },
             (true, true) => return Err(Failure::Garbage(format!("a {kind} without resourceVersion"))),
         };
-        Ok(Page { items, next })
+        Ok(Page { items, version, next })
     }
 }
 

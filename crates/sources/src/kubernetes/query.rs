@@ -1,6 +1,8 @@
 //! Which objects are asked for.
 
-use kube::api::{ListParams, WatchParams};
+use std::time::Duration;
+
+use kube::api::{ListParams, VersionMatch, WatchParams};
 use kube::core::Request;
 
 use super::failure::Failure;
@@ -18,6 +20,19 @@ pub(super) struct Query {
     pub(super) list_kind: &'static str,
     labels: Option<&'static str>,
     fields: Option<String>,
+}
+
+/// How new a list has to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Age {
+    /// What the server has in memory, however old. It gives all of it at once, whatever the limit: pages would cost it
+    /// a reading of its database for each node of the cluster, as long as it is older than 1.31.
+    Any,
+    /// The same, unless it is older than this version: a server that lags behind must not take back what another has
+    /// told.
+    NotOlderThan(String),
+    /// The newest there is.
+    Newest,
 }
 
 // === impl Query ===
@@ -59,16 +74,35 @@ impl Query {
         self.fields.take().is_some()
     }
 
-    /// A page of a plain list. It asks for the newest state, not for any that a cache holds: a second server
-    /// that lags behind would take back what the first one has told.
-    pub(super) fn list(&self, paged: bool, token: Option<String>) -> Result<http::Request<Vec<u8>>, Failure> {
+    /// A page of a plain list. `token` leads from one page to the next; `paged` asks for pages where the server has
+    /// to read its database.
+    pub(super) fn list(
+        &self,
+        age: &Age,
+        paged: bool,
+        token: Option<String>,
+    ) -> Result<http::Request<Vec<u8>>, Failure> {
+        let (resource_version, version_match) = match age {
+            Age::Any => (Some("0".to_owned()), None),
+            Age::NotOlderThan(version) => (Some(version.clone()), Some(VersionMatch::NotOlderThan)),
+            Age::Newest => (None, None),
+        };
+        let in_pages = paged && (*age == Age::Newest || token.is_some());
         let params = ListParams {
             label_selector: self.labels.map(str::to_owned),
             field_selector: self.fields.clone(),
-            limit: paged.then_some(PAGE_SIZE),
+            limit: in_pages.then_some(PAGE_SIZE),
             continue_token: token,
+            resource_version,
+            version_match,
             ..ListParams::default()
         };
+        Request::new(self.path).list(&params).map_err(Failure::from)
+    }
+
+    /// The shortest list, for the sake of its version.
+    pub(super) fn version(&self) -> Result<http::Request<Vec<u8>>, Failure> {
+        let params = ListParams { limit: Some(1), ..ListParams::default() };
         Request::new(self.path).list(&params).map_err(Failure::from)
     }
 
@@ -87,9 +121,31 @@ impl Query {
         WatchParams {
             label_selector: self.labels.map(str::to_owned),
             field_selector: self.fields.clone(),
-            timeout: u32::try_from(timing.watch.as_secs()).ok(),
+            timeout: u32::try_from(spread(timing.watch, fastrand::u16(..)).as_secs()).ok(),
             bookmarks: true,
             send_initial_events: false,
         }
+    }
+}
+
+/// A time between `least` and twice as much. The watches of all nodes begin together when a server starts; they should
+/// not end together too.
+fn spread(least: Duration, random: u16) -> Duration {
+    least + least * u32::from(random) / u32::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_lasts_once_to_twice_as_long() {
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+        assert_eq!(spread(minutes(5), 0), minutes(5));
+        assert_eq!(spread(minutes(5), u16::MAX), minutes(10));
+        let urls: std::collections::BTreeSet<String> = (0..100)
+            .map(|_| Query::nodes().watch(&Timing::default(), "1").unwrap().uri().to_string())
+            .collect();
+        assert!(urls.len() > 1, "{urls:?}");
     }
 }

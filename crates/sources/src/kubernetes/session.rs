@@ -1,6 +1,8 @@
 //! The connection to an API server, and who asks.
 
 use std::fmt::Display;
+use std::future::pending;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +19,8 @@ use hyper_util::rt::TokioExecutor;
 use kube::Client;
 use kube::client::{Body, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
 use tower::{BoxError, ServiceBuilder};
 
 use super::failure::Failure;
@@ -58,6 +62,20 @@ struct Token {
 impl Session {
     /// Reads the configuration. No connection is made before the first request.
     pub(super) async fn connect(config: Arc<Config>) -> Result<Self, Error> {
+        let runtime = Handle::current();
+        // A plugin for credentials takes as long as it likes, and kube waits for it without letting others work.
+        let connecting = spawn_blocking(move || runtime.block_on(Session::open(config)));
+        match connecting.await {
+            Ok(session) => session,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime ends, and whoever waits here with it.
+                Err(_cancelled) => pending().await,
+            },
+        }
+    }
+
+    async fn open(config: Arc<Config>) -> Result<Self, Error> {
         let Settings { kube: mut settings, proxy } = read_settings(&config).await?;
         let token = match token_file(&settings) {
             Some(path) => {
@@ -98,10 +116,17 @@ impl Session {
         self.proxy.as_ref()
     }
 
-    /// Sends a request and waits for all of the answer.
-    pub(super) async fn text(&mut self, request: http::Request<Vec<u8>>) -> Result<String, Failure> {
+    /// Sends a request and waits for the answer, of which nothing counts but its success.
+    pub(super) async fn write(&mut self, request: http::Request<Vec<u8>>) -> Result<(), Failure> {
         let request = self.authorize(request);
-        self.limited(self.client.request_text(request)).await
+        let client = &self.client;
+        self.limited(async move {
+            let Answer { body, .. } = open(client, request).await?;
+            // The connection can be used again only when all of it was read.
+            body.collect().await?;
+            Ok(())
+        })
+        .await
     }
 
     /// Asks for objects and reads all of the answer.
@@ -154,13 +179,12 @@ impl Session {
 /// Sends a request and waits for the answer to begin. kube's own `request_stream` does not tell its form.
 async fn open(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<Answer<Body>> {
     let answer = client.send(request.map(Body::from)).await?;
-    let (code, encoding) = (answer.status(), Encoding::of(answer.headers()));
-    let body = answer.into_body();
-    if code.is_client_error() || code.is_server_error() {
+    let (head, body) = answer.into_parts();
+    if !head.status.is_success() {
         let body = body.collect().await?.to_bytes();
-        return Err(kube::Error::Api(Box::new(status::of_answer(encoding, code.as_u16(), body))));
+        return Err(kube::Error::Api(Box::new(status::of_answer(head.status, &head.headers, body))));
     }
-    Ok(Answer { encoding, body })
+    Ok(Answer { encoding: Encoding::of(&head.headers), body })
 }
 
 /// Where the server is, by the rules of client-go: a URL alone is enough, and wins over the kubeconfig's.

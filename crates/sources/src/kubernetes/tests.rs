@@ -17,6 +17,8 @@ mod following;
 mod malformed;
 mod proxied;
 mod recorded;
+mod supervised;
+mod versions;
 
 /// Longer than anything here takes; it only ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,6 +141,15 @@ impl Scene {
         self.until(|_| self.requests().len() >= count).await;
     }
 
+    /// The server restarts with the backup of a time when it had counted less far.
+    async fn go_back(&self) {
+        self.server.stop().await;
+        // Time to notice.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        self.server.rewind();
+        self.server.resume().await.unwrap();
+    }
+
     /// The requests for Services so far.
     fn requests(&self) -> Vec<String> {
         let requests = self.server.requests();
@@ -156,7 +167,16 @@ fn server() -> ApiServer {
     server
 }
 
-/// The same server, which has JSON only.
+/// The same server with some history, so that it takes time to reach its versions again.
+fn old_server() -> ApiServer {
+    let server = server();
+    for _ in 0..100 {
+        server.apply(node("n2")).unwrap();
+    }
+    server
+}
+
+/// The first server, which has JSON only.
 fn json_server() -> ApiServer {
     let server = server();
     server.fault(Fault::JsonOnly);

@@ -12,7 +12,8 @@ pub struct Timing {
     /// For the next object of a streaming list. A server that never says that its list has ended is asked for
     /// a plain list instead. 60 s by default; all of the list has five times as long.
     pub initial: Duration,
-    /// How long the server is asked to let a watch last. 290 s by default.
+    /// How long the server is asked to let a watch last at least; a random part of up to as much again is added.
+    /// 5 minutes by default, as client-go has it.
     pub watch: Duration,
     /// A watch in which nothing was heard for this long, not even a bookmark, is taken for dead. API servers
     /// send a bookmark each minute; 90 s by default.
@@ -37,7 +38,7 @@ impl Default for Timing {
             connect: Duration::from_secs(10),
             request: Duration::from_secs(60),
             initial: Duration::from_secs(60),
-            watch: Duration::from_secs(290),
+            watch: Duration::from_secs(300),
             silence: Duration::from_secs(90),
             keepalive: Duration::from_secs(15),
             shortest_pause: Duration::from_millis(200),

@@ -1,6 +1,7 @@
 //! The task that sends Events.
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use http::StatusCode;
 use jiff::Timestamp;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::sleep;
@@ -18,14 +19,6 @@ const MOST_RETRIES: usize = 4;
 /// How much longer each pause is than the one before. With the default timing all of them together are about
 /// half a minute, which an API server needs for a restart.
 const PAUSE_FACTOR: f32 = 4.0;
-
-/// HTTP statuses that tell something about a request.
-const UNAUTHORIZED: u16 = 401;
-const FORBIDDEN: u16 = 403;
-const NOT_FOUND: u16 = 404;
-const CONFLICT: u16 = 409;
-const TOO_MANY_REQUESTS: u16 = 429;
-const FIRST_SERVER_ERROR: u16 = 500;
 
 /// Why a namespace that is being deleted takes no Events.
 const TERMINATING: &str = "NamespaceTerminating";
@@ -82,7 +75,7 @@ impl Writer {
         let node = self.session.config().node_name.clone();
         match self.send(message::create(&event, &name, time, &node)?).await {
             // Another node has told the same, or an earlier request did arrive and its answer did not.
-            Err(failure) if code(&failure) == Some(CONFLICT) => {}
+            Err(failure) if failure.code() == Some(StatusCode::CONFLICT) => {}
             outcome => outcome?,
         }
         self.series.created(event, name);
@@ -92,7 +85,7 @@ impl Writer {
     async fn renew(&mut self, event: Event, name: &str, count: i32, time: Timestamp) -> Result<(), Failure> {
         match self.send(message::renew(&event, name, count, time)?).await {
             // Somebody has deleted it.
-            Err(failure) if code(&failure) == Some(NOT_FOUND) => self.create(event, time).await,
+            Err(failure) if failure.code() == Some(StatusCode::NOT_FOUND) => self.create(event, time).await,
             outcome => outcome,
         }
     }
@@ -103,7 +96,7 @@ impl Writer {
         let timing = self.session.config().timing;
         let mut pauses = pauses(&timing);
         loop {
-            let Err(failure) = self.session.text(request.clone()).await else { return Ok(()) };
+            let Err(failure) = self.session.write(request.clone()).await else { return Ok(()) };
             if Verdict::of(&failure) != Verdict::Temporary {
                 return Err(failure);
             }
@@ -144,19 +137,14 @@ impl Verdict {
     fn of(failure: &Failure) -> Self {
         let Failure::Refused(status) = failure else { return Verdict::Temporary };
         let causes = || status.details.iter().flat_map(|details| &details.causes);
-        match status.code {
-            UNAUTHORIZED | TOO_MANY_REQUESTS | FIRST_SERVER_ERROR.. => Verdict::Temporary,
-            FORBIDDEN if !causes().any(|cause| cause.reason == TERMINATING) => Verdict::Unwanted,
-            _ => Verdict::Unfit,
+        match failure.code() {
+            None | Some(StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS) => Verdict::Temporary,
+            Some(code) if code.is_server_error() => Verdict::Temporary,
+            Some(StatusCode::FORBIDDEN) if !causes().any(|cause| cause.reason == TERMINATING) => {
+                Verdict::Unwanted
+            }
+            Some(_) => Verdict::Unfit,
         }
-    }
-}
-
-/// The HTTP status of a refusal.
-fn code(failure: &Failure) -> Option<u16> {
-    match failure {
-        Failure::Refused(status) => Some(status.code),
-        _ => None,
     }
 }
 

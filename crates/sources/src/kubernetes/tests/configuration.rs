@@ -83,7 +83,7 @@ async fn configurations_that_make_no_sense() {
         let text = error.to_string().replace(&folder.path().display().to_string(), "DIR");
         expected.assert_eq(&text);
     };
-    check(None, expect![[r#"cannot use the kubeconfig "DIR/config": failed to read kubeconfig from '"DIR/config"': No such file or directory (os error 2); --kubeconfig has to name a readable kubeconfig"#]]).await;
+    check(None, expect![[r#"cannot use the kubeconfig "DIR/config": No such file or directory (os error 2); --kubeconfig has to name a readable kubeconfig"#]]).await;
     check(Some(""), expect![[r#"cannot use the kubeconfig "DIR/config": failed to determine current context; --kubeconfig has to name a readable kubeconfig"#]]).await;
     check(Some("a: ["), expect![[r#"
         cannot use the kubeconfig "DIR/config": failed to parse kubeconfig YAML: error: line 1 column 4: unclosed bracket '['
@@ -116,6 +116,34 @@ async fn one_reading_ends_when_the_server_does_not_answer() {
     let error = load(config).await.unwrap_err();
     expect!["the API server was not read within 500ms: HTTP 500 something is broken inside"]
         .assert_eq(&error.to_string());
+}
+
+/// A plugin for credentials that takes its time holds up nobody else: this one waits for something that happens on the
+/// same thread.
+#[tokio::test]
+async fn a_plugin_for_credentials_runs_beside_everything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = server();
+    server.require_token("one");
+    let go = folder.path().join("go");
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "one"},
+    });
+    let script = format!(
+        "for i in $(seq 500); do [ -e {} ] && echo '{credential}' && exit; sleep 0.01; done; exit 1",
+        go.display()
+    );
+    let user = json!({"exec": {
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+        "command": "sh", "args": ["-c", script],
+    }});
+    let path = folder.path().join("config");
+    fs::write(&path, kubeconfig(&server.url(), &user.to_string())).unwrap();
+    tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        fs::write(go, "").unwrap();
+    });
+    Scene::follow(server, config(&path)).await.expect(&START).await;
 }
 
 /// What only JSON can say arrives.
