@@ -55,7 +55,7 @@ fn networks(family: Family, options: &Options, node: Option<&Node>) -> Vec<IpNet
 }
 
 /// In fe80::/10, where an address says nothing without its interface.
-fn is_link_local_v6(address: &IpAddr) -> bool {
+pub(crate) fn is_link_local_v6(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(_) => false,
         IpAddr::V6(address) => address.is_unicast_link_local(),

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use model::{AddressOwner, Candidate, Cluster, Family, Protocol, Selection, Service, ServicePort};
 
 use super::warning::{Reason, Warning};
-use crate::node_ports;
+use crate::node_ports::{self, is_link_local_v6};
 use crate::{Entry, LocalPolicy, Options, SetName};
 
 /// One address and port, with what goes with it.
@@ -186,9 +186,12 @@ impl<'a> Surroundings<'a> {
         Path { address, port, endpoints, entries, bound: self.has_to_be_bound(address) }
     }
 
-    /// Addresses that this machine has on another interface are local already, and so is all of 127.0.0.0/8.
+    /// Addresses that this machine has on another interface are local already, and so is all of 127.0.0.0/8. A
+    /// link-local one of IPv6 is asked for on the link on which a packet goes, where `kube-ipvs0` does not answer.
     fn has_to_be_bound(&self, address: IpAddr) -> bool {
-        !address.is_loopback() && !self.options.host_addresses.contains(&address)
+        !address.is_loopback()
+            && !is_link_local_v6(&address)
+            && !self.options.host_addresses.contains(&address)
     }
 }
 

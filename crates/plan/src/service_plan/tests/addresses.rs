@@ -121,6 +121,32 @@ fn a_cluster_ip_is_bound_even_if_this_machine_has_it() {
     );
 }
 
+/// Link-local ones of IPv4 are routed like others.
+#[test]
+fn a_link_local_address_of_ipv6_is_served_and_not_bound() {
+    check(
+        "service web 10.96.0.20 fd00:96::20 type=LoadBalancer 80/TCP lb-ip=fe80::9 lb-ip=169.254.0.9",
+        expect![[r#"
+            -A -t 10.96.0.20:80 -s rr
+            -A -t 169.254.0.9:80 -s rr
+            -A -t [fd00:96::20]:80 -s rr
+            -A -t [fe80::9]:80 -s rr
+            add KUBE-CLUSTER-IP 10.96.0.20,tcp:80
+            add KUBE-LOAD-BALANCER 169.254.0.9,tcp:80
+            add KUBE-NO-ENDPOINT 10.96.0.20,tcp:80
+            add KUBE-NO-ENDPOINT 169.254.0.9,tcp:80
+            add KUBE-IPVS-IPS 10.96.0.20
+            add KUBE-IPVS-IPS 169.254.0.9
+            add KUBE-6-CLUSTER-IP fd00:96::20,tcp:80
+            add KUBE-6-LOAD-BALANCER fe80::9,tcp:80
+            add KUBE-6-NO-ENDPOINT fd00:96::20,tcp:80
+            add KUBE-6-NO-ENDPOINT fe80::9,tcp:80
+            add KUBE-6-IPVS-IPS fd00:96::20
+            bound: 10.96.0.20 169.254.0.9 fd00:96::20
+        "#]],
+    );
+}
+
 #[test]
 fn a_loopback_address_is_served_and_not_bound() {
     check(
