@@ -147,6 +147,16 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A thread could not be started.
+    #[error(
+        "no thread can be started for {what}: {source}; raise the limit of this process's tasks or of its memory"
+    )]
+    Thread {
+        /// What it was for.
+        what: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// A program failed.
     #[error("{program} failed ({status}): {stderr}{}", advice::on_program(stderr))]
     ProgramFailed {
@@ -186,6 +196,8 @@ pub enum ErrorKind {
     Iptables,
     /// A kernel setting.
     Sysctl,
+    /// A thread of this process.
+    Thread,
 }
 
 // === impl Error ===
@@ -203,6 +215,7 @@ impl Error {
             }
             Error::Program { .. } | Error::ProgramFailed { .. } | Error::Table { .. } => ErrorKind::Iptables,
             Error::Sysctl { .. } => ErrorKind::Sysctl,
+            Error::Thread { .. } => ErrorKind::Thread,
         }
     }
 

@@ -303,8 +303,8 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
-    fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {
-        Ok(self.sysctls.get(name).cloned())
+    fn sysctl(&mut self, name: &str) -> Option<String> {
+        self.sysctls.get(name).cloned()
     }
 
     fn may_set_sysctl(&mut self, _name: &str) -> bool {

@@ -111,12 +111,9 @@ pub trait Kernel {
     /// If the kernel refuses.
     fn delete_nftables(&mut self, family: Family) -> Result<(), Error>;
 
-    /// The value of the sysctl `name` (with slashes: `net/ipv4/ip_forward`); none if the kernel has no such
-    /// sysctl.
-    ///
-    /// # Errors
-    /// If it exists but cannot be read.
-    fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error>;
+    /// The value of the sysctl `name` (with slashes: `net/ipv4/ip_forward`); none if it cannot be read, most often
+    /// because the kernel has no such sysctl. Setting it tells why.
+    fn sysctl(&mut self, name: &str) -> Option<String>;
 
     /// Whether this process may set the sysctl `name`.
     fn may_set_sysctl(&mut self, name: &str) -> bool;
@@ -188,7 +185,7 @@ pub enum Missing {
 }
 
 /// Something that happened to interfaces and their addresses, by us or by somebody else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sighting {
     /// `kube-ipvs0` was deleted, or lost the last of its IPv4 addresses, with which the kernel drops all routes to it
     /// without a word.
@@ -203,7 +200,7 @@ pub enum Sighting {
         present: bool,
     },
     /// More happened than could be noticed.
-    Missed,
+    Missed(netlink::Error),
 }
 
 /// What a kernel holds.

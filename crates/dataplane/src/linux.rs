@@ -16,7 +16,6 @@ mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -197,13 +196,8 @@ impl Kernel for Linux {
         nftables::delete(family)
     }
 
-    fn sysctl(&mut self, name: &str) -> Result<Option<String>, Error> {
-        let path = sysctl_path(name);
-        match fs::read_to_string(&path) {
-            Ok(value) => Ok(Some(value.trim().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(Error::Sysctl { path, value: "(reading)".to_owned(), source }),
-        }
+    fn sysctl(&mut self, name: &str) -> Option<String> {
+        fs::read_to_string(sysctl_path(name)).ok().map(|value| value.trim().to_owned())
     }
 
     fn may_set_sysctl(&mut self, name: &str) -> bool {

@@ -46,12 +46,12 @@ impl Sysctl {
     /// Whether the kernel has the value already. One that cannot be read counts as different.
     pub fn is_set(&self, kernel: &mut impl Kernel) -> bool {
         match kernel.sysctl(self.name) {
-            Ok(Some(found)) if self.least => {
+            Some(found) if self.least => {
                 let [found, least] = [&found, &self.value].map(|value| value.parse::<u64>().ok());
                 found.is_some() && found >= least
             }
-            Ok(Some(found)) => found == self.value,
-            Ok(None) | Err(_) => false,
+            Some(found) => found == self.value,
+            None => false,
         }
     }
 }

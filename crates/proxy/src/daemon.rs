@@ -181,13 +181,16 @@ impl<K: Kernel> Daemon<K> {
 
     /// Looks at once when somebody took away what should be there; own changes are sighted as well.
     fn notice(&mut self, sighting: Sighting, now: Instant) {
-        let host_differs = match sighting {
+        let host_differs = match &sighting {
             // Told again, as router advertisements do, or of no use, as the link-local ones of pods' interfaces.
             Sighting::HostAddress { address, present } => {
                 let options = self.planner.options();
-                options.host_addresses.contains(&address) != present && options.uses_host_address(&address)
+                options.host_addresses.contains(address) != *present && options.uses_host_address(address)
             }
-            Sighting::Missed => true,
+            Sighting::Missed(error) => {
+                self.journal.missed(error);
+                true
+            }
             Sighting::InterfaceGone | Sighting::AddressGone(_) => false,
         };
         if host_differs {
@@ -196,7 +199,7 @@ impl<K: Kernel> Daemon<K> {
         }
         let wanted = match sighting {
             Sighting::AddressGone(address) => self.planner.desired().state().addresses.contains(&address),
-            Sighting::InterfaceGone | Sighting::Missed => true,
+            Sighting::InterfaceGone | Sighting::Missed(_) => true,
             Sighting::HostAddress { .. } => false,
         };
         if wanted {

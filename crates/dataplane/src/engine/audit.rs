@@ -101,7 +101,7 @@ impl<K: Kernel> Dataplane<K> {
             let reader = self.kernel.rules_reader(family);
             match thread::Builder::new().name(format!("rules {family}")).spawn(reader) {
                 Ok(reading) => *audit.rules.get_mut(family) = Some(reading),
-                Err(source) => audit.report.errors.push(Error::Program { program: "a thread", source }),
+                Err(source) => audit.report.errors.push(Error::Thread { what: "reading rules", source }),
             }
         }
         self.audit = Some(audit);

@@ -226,7 +226,7 @@ fn what_traffic_does_not_need_is_set_once_and_left_to_the_operator() {
     reconcile(&mut dataplane, &State::default());
     let found = |dataplane: &mut Dataplane<FakeKernel>| {
         let kernel = dataplane.kernel_mut();
-        let [needed, wished] = ["net/needed", "net/wished"].map(|name| kernel.sysctl(name).unwrap());
+        let [needed, wished] = ["net/needed", "net/wished"].map(|name| kernel.sysctl(name));
         (needed.unwrap(), wished.unwrap(), kernel.timeouts().unwrap()[0])
     };
     assert_eq!(found(&mut dataplane), ("1".to_owned(), "1".to_owned(), 900));

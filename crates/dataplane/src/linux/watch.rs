@@ -52,11 +52,11 @@ impl Watch {
                         return sighting;
                     }
                 }
-                Err(_) => {
+                Err(error) => {
                     thread::sleep(PAUSE);
                     // What was missed may have been the interface's own making. If this fails, more will be missed.
                     let _ = self.look();
-                    return Sighting::Missed;
+                    return Sighting::Missed(error);
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
 use dataplane::Report;
@@ -32,6 +33,8 @@ pub(super) struct Journal {
     first: Option<FirstSync>,
     /// Why leftovers of another mode could not be removed.
     leftover_failures: BTreeSet<String>,
+    /// Why changes of interfaces were missed.
+    misses: BTreeSet<String>,
     /// Whether the next audit puts a changed configuration into force.
     reconfigured: bool,
 }
@@ -218,6 +221,17 @@ impl Journal {
         });
         let networks = networks.collect::<Vec<_>>().join(",");
         info!(networks, "pods of this node are known by the Node's podCIDRs");
+    }
+
+    /// Changes of interfaces that could not be noticed, so that everything is looked at.
+    pub(super) fn missed(&mut self, error: &impl Display) {
+        let text = error.to_string();
+        if self.misses.insert(text.clone()) {
+            warn!(
+                error = text,
+                "changes of interfaces were missed; an audit looks at all of them, now and whenever that happens again"
+            );
+        }
     }
 
     /// What kube-proxy in another mode had left.

@@ -86,7 +86,7 @@ impl Kernel for Shared {
     fn delete_nftables(&mut self, family: Family) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.delete_nftables(family))
     }
-    fn sysctl(&mut self, name: &str) -> Result<Option<String>, dataplane::Error> {
+    fn sysctl(&mut self, name: &str) -> Option<String> {
         self.with(|kernel| kernel.sysctl(name))
     }
     fn may_set_sysctl(&mut self, name: &str) -> bool {

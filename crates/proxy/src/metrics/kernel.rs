@@ -54,7 +54,7 @@ const OPERATIONS: [&str; 10] = [
     "remove_set_entry",
 ];
 
-const ERRORS: [ErrorKind; 7] = [
+const ERRORS: [ErrorKind; 8] = [
     ErrorKind::Ipvs,
     ErrorKind::Netlink,
     ErrorKind::Set,
@@ -62,6 +62,7 @@ const ERRORS: [ErrorKind; 7] = [
     ErrorKind::Interface,
     ErrorKind::Iptables,
     ErrorKind::Sysctl,
+    ErrorKind::Thread,
 ];
 
 // === impl KernelMetrics ===
@@ -211,6 +212,7 @@ fn error(kind: ErrorKind) -> &'static str {
         ErrorKind::Interface => "interface",
         ErrorKind::Iptables => "iptables",
         ErrorKind::Sysctl => "sysctl",
+        ErrorKind::Thread => "thread",
     }
 }
 

@@ -178,6 +178,7 @@ async fn what_happened_is_shown() {
         kubeipvs_failed_steps_total{kind="netlink"} 0
         kubeipvs_failed_steps_total{kind="set"} 0
         kubeipvs_failed_steps_total{kind="sysctl"} 0
+        kubeipvs_failed_steps_total{kind="thread"} 0
         kubeipvs_foreign_addresses 0
         kubeipvs_foreign_virtual_servers 1
         kubeipvs_guarded_addresses{address="10.0.0.9",namespace="shop",owner="Node \"n2\"",service="web"} 1

@@ -1,4 +1,4 @@
-use std::io::Write;
+use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Mutex};
 
 use dataplane::{Error, Foundation, Repaired};
@@ -12,10 +12,10 @@ use super::*;
 struct Paper(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Paper {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().write(bytes)
     }
-    fn flush(&mut self) -> std::io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -78,5 +78,16 @@ fn one_event_is_one_line() {
         expect![[
             r#"WARN kernel differed from the plan; put right count=12 examples="set 0 created; set 1 created; set 2 created; set 3 created; set 4 created; set 5 created; set 6 created; set 7 created; set 8 created; set 9 created""#
         ]],
+    );
+}
+
+#[test]
+fn why_changes_were_missed_is_said_once() {
+    let reasons = [ErrorKind::OutOfMemory, ErrorKind::OutOfMemory, ErrorKind::BrokenPipe];
+    check(
+        |journal| reasons.into_iter().for_each(|reason| journal.missed(&io::Error::from(reason))),
+        expect![[r#"
+            WARN changes of interfaces were missed; an audit looks at all of them, now and whenever that happens again error="out of memory"
+            WARN changes of interfaces were missed; an audit looks at all of them, now and whenever that happens again error="broken pipe""#]],
     );
 }

@@ -95,6 +95,7 @@ async fn what_fails_before_the_first_sync_is_counted() {
         kubeipvs_failed_steps_total{kind="netlink"} 1
         kubeipvs_failed_steps_total{kind="set"} 0
         kubeipvs_failed_steps_total{kind="sysctl"} 0
+        kubeipvs_failed_steps_total{kind="thread"} 0
         kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv4"} 0
         kubeproxy_sync_proxy_rules_iptables_restore_failures_total{ip_family="IPv6"} 1"#]]
     .assert_eq(&bench.metrics(&names));
@@ -106,7 +107,8 @@ async fn what_fails_before_the_first_sync_is_counted() {
         kubeipvs_failed_steps_total{kind="ipvs"} 0
         kubeipvs_failed_steps_total{kind="netlink"} 2
         kubeipvs_failed_steps_total{kind="set"} 0
-        kubeipvs_failed_steps_total{kind="sysctl"} 0"#]]
+        kubeipvs_failed_steps_total{kind="sysctl"} 0
+        kubeipvs_failed_steps_total{kind="thread"} 0"#]]
     .assert_eq(&bench.metrics(&names[..1]));
 }
 
