@@ -23,9 +23,8 @@ pub(crate) fn diff(flags: &PlanFlags) -> anyhow::Result<ExitCode> {
     usability::check_privileges()?;
     let kernel = Linux::open()?;
     let (families, rules) = families(Tables::Found)?;
-    for warning in ::config::families::check(&configuration, &families, flags.configuration.naming())? {
-        warn!("{warning}");
-    }
+    // What it warns of, a run says.
+    ::config::families::check(&configuration, &families, flags.configuration.naming())?;
     let mut kernel = kernel.knowing_rules(rules);
     let mut options = wanted_options(&configuration, families);
     if flags.host_address.is_empty() {
