@@ -51,7 +51,7 @@ fn configuration(flags: &ConfigurationFlags) -> anyhow::Result<Configuration> {
     let mut warnings = Vec::new();
     let configuration = flags.load(&mut warnings);
     for warning in warnings {
-        warn!("{warning}");
+        warn!(%warning, "configuration");
     }
     Ok(configuration?)
 }

@@ -10,7 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Registry, fmt};
 
 /// The crates whose lines are ours. The libraries below them say at their debug levels what nobody asked for.
-const OUR_CRATES: [&str; 6] = ["kube_ipvs", "config", "sources", "plan", "dataplane", "netlink"];
+const OUR_CRATES: [&str; 3] = ["kube_ipvs", "config", "sources"];
 
 /// From this verbosity on, libraries may say everything as well.
 const EVERYTHING: u32 = 6;

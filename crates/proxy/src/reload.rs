@@ -92,7 +92,7 @@ impl Reload {
         let silent = told.is_none() && same;
         let told = told.unwrap_or_default();
         for warning in warnings.iter().filter(|warning| !silent && !told.contains(*warning)) {
-            warn!("{warning}");
+            warn!(%warning, "configuration");
         }
         self.told = Some(warnings.into_iter().collect());
     }

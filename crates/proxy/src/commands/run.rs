@@ -49,7 +49,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let (families, rules) = families(Tables::Needed)?;
     let mut kernel = kernel.knowing_rules(rules);
     for warning in ::config::families::check(&configuration, &families, flags.configuration.naming())? {
-        warn!("{warning}");
+        warn!(%warning, "configuration");
     }
     init::lay_foundations(&mut kernel, &families)?;
     let machine = Machine::observe();
@@ -108,7 +108,7 @@ fn configure(flags: &RunFlags) -> anyhow::Result<(Configuration, Verbosity)> {
         Err(_) => logging::start(0, LogFormat::Text),
     };
     for warning in warnings {
-        warn!("{warning}");
+        warn!(%warning, "configuration");
     }
     Ok((configuration?, verbosity))
 }

@@ -183,7 +183,8 @@ impl Outlets {
 
     /// Records what kube-proxy records when a health-check port cannot be had.
     fn not_listening(&self, failure: ListenFailure, cluster: &Cluster) {
-        let note = format!("node port {}: {}", failure.port, failure.reason);
+        let (node, ListenFailure { port, reason, .. }) = (cluster.node_name(), &failure);
+        let note = format!("node {node}, health-check node port {port}: {reason}");
         self.record(&failure.service, "FailedToStartServiceHealthcheck", "Listen", note, cluster);
     }
 

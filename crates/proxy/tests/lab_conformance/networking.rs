@@ -113,7 +113,7 @@ fn both(number: u16) -> [Port; 2] {
 }
 
 /// (Upstream: "should function for client IP based session affinity: http", "… udp"; "should be able to handle large
-/// requests: http", "… udp"; "should check kube-proxy urls" as far as it is served here; Conntrack: none.)
+/// requests: http", "… udp"; "should check kube-proxy urls"; Conntrack: none.)
 #[test]
 fn should_handle_large_requests_and_client_ip_based_session_affinity() {
     const ECHO_PORT: u16 = 7000;
@@ -138,8 +138,13 @@ fn should_handle_large_requests_and_client_ip_based_session_affinity() {
             echoes.check(scene.namespace(client), to, size);
         }
     }
-    let mode = traffic::get(scene.namespace("node-1"), "127.0.0.1:10249".parse().unwrap(), "/proxyMode");
-    assert_eq!(mode.unwrap().unwrap().body, "ipvs");
+    let url = |address: &str, path: &str| {
+        traffic::get(scene.namespace("node-1"), address.parse().unwrap(), path).unwrap().unwrap()
+    };
+    let health = url("127.0.0.1:10256", "/healthz");
+    assert_eq!(health.status, 200, "{}", health.body);
+    assert!(health.body.contains("\"lastUpdated\":"), "{}", health.body);
+    assert_eq!(url("127.0.0.1:10249", "/proxyMode").body, "ipvs");
 }
 
 /// The rules are deleted, as by a firewall that is started again. (Upstream: "should recreate its iptables rules if they
