@@ -209,7 +209,7 @@ fn say_where_local_is_not_kept(options: &Options, naming: &Naming) {
     match (kept.is_empty(), lost.is_empty()) {
         (_, true) => {}
         (false, false) => {
-            info!(families, "{setting} has no network of this family, which is right if no pod is of it")
+            info!(families, "{setting} has no network of this family, which is right if no pod is of it");
         }
         (true, false) => warn!(
             families,
