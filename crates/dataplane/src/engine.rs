@@ -59,6 +59,8 @@ pub struct Dataplane<K> {
     drains: Drains,
     rules: Rules,
     flows: Flows,
+    /// Whether a step about IPVS failed since the reconciliation or audit under way began.
+    ipvs_is_unsure: bool,
     prepared: Prepared,
     audit: Option<Audit>,
 }
@@ -108,6 +110,7 @@ impl<K: Kernel> Dataplane<K> {
             drains: Drains::new(settings.drain_limit),
             rules: Rules::default(),
             flows: Flows::Unknown,
+            ipvs_is_unsure: false,
             prepared: Prepared::default(),
             audit: None,
         }
@@ -192,6 +195,7 @@ impl<K: Kernel> Dataplane<K> {
     /// Observes everything at once and changes what differs, which is how a start begins. If all is as it should be,
     /// nothing is sent that changes anything.
     pub fn reconcile(&mut self, target: Target<'_>, now: Instant) -> Report {
+        self.ipvs_is_unsure = false;
         let families: Vec<Family> = target.options.families.iter().copied().collect();
         let Prepared { mut report, ground } = std::mem::take(&mut self.prepared);
         let (standing, observed) =
@@ -215,7 +219,10 @@ impl<K: Kernel> Dataplane<K> {
         let mut approach = Report::default();
         match observed.map_or_else(|| self.kernel.observe(&families), Ok) {
             Ok(observed) => self.approach(observed, target, now, &mut approach),
-            Err(error) => approach.errors.push(error),
+            Err(error) => {
+                self.ipvs_is_unsure = true;
+                approach.errors.push(error);
+            }
         }
         let serves = approach.is_complete();
         report.absorb(approach);
@@ -362,7 +369,10 @@ impl<K: Kernel> Dataplane<K> {
                     let finished = self.drains.finished(&key, &loads, now);
                     removals.extend(finished.into_iter().map(|real| (key, real)));
                 }
-                Err(error) => report.errors.push(error),
+                Err(error) => {
+                    self.ipvs_is_unsure = true;
+                    report.errors.push(error);
+                }
             }
         }
         for (key, real) in &removals {

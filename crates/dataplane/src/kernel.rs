@@ -312,6 +312,14 @@ impl Failure {
             _ => None,
         }
     }
+
+    /// The virtual server that it leaves without existence.
+    pub(crate) fn missing_virtual_server(&self) -> Option<VirtualServerKey> {
+        match self.operation {
+            Operation::AddVirtualServer(key, _) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for Failure {

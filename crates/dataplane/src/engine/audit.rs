@@ -5,7 +5,8 @@
 //! again at once, since the order of repairs crosses the parts. Then come the real servers, some virtual servers at a
 //! time. The iptables programs run beside all this on a thread of their own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -17,7 +18,7 @@ use plan::{Difference, Member, Options, SetId, State, VirtualServer, VirtualServ
 
 use super::{Dataplane, Target};
 use crate::Error;
-use crate::kernel::{Kernel, Observed, VirtualServers, in_order, observe_with};
+use crate::kernel::{Failure, Kernel, Observed, VirtualServers, in_order, observe_with};
 use crate::report::{Differences, Foreign, Report};
 
 /// Of how many virtual servers the real servers are read in one look; each is a question of its own to the kernel.
@@ -39,6 +40,8 @@ pub enum Progress {
 pub(super) struct Audit {
     looks: VecDeque<Look>,
     rules: PerFamily<Option<Reading>>,
+    /// The addresses that are not ours; none before they were looked at.
+    foreign_addresses: Option<Vec<IpAddr>>,
     report: Report,
 }
 
@@ -75,6 +78,11 @@ impl Look {
         !matches!(self, Look::RealServers(_))
     }
 
+    /// Whether IPVS may be other than planned when the look fails.
+    fn is_about_ipvs(&self) -> bool {
+        matches!(self, Look::VirtualServers | Look::RealServers(_))
+    }
+
     /// All looks but those at real servers.
     fn structure(families: &[Family]) -> impl Iterator<Item = Look> {
         let sets = families.iter().copied().flat_map(SetId::all).map(Look::SetEntries);
@@ -95,6 +103,7 @@ impl<K: Kernel> Dataplane<K> {
             audit.looks = structure.chain(audit.looks.drain(..)).collect();
             return;
         }
+        self.ipvs_is_unsure = false;
         let mut audit = Audit { looks: structure.collect(), ..Audit::default() };
         audit.looks.push_back(Look::RealServers(Bound::Unbounded));
         for family in families {
@@ -115,6 +124,7 @@ impl<K: Kernel> Dataplane<K> {
         let progress = match audit.looks.pop_front() {
             Some(look) => {
                 if let Err(error) = self.look(look, &mut audit, target, now) {
+                    self.ipvs_is_unsure |= look.is_about_ipvs();
                     audit.report.errors.push(error);
                 }
                 Progress::GoesOn
@@ -134,13 +144,13 @@ impl<K: Kernel> Dataplane<K> {
                 false
             }
             Look::SetEntries(set) => self.set_differs(set, target.desired)?,
-            Look::Addresses => self.addresses_differ(target, &mut audit.report)?,
-            Look::VirtualServers => self.virtual_servers_differ(target, &mut audit.report)?,
+            Look::Addresses => self.addresses_differ(target, audit)?,
+            Look::VirtualServers => self.virtual_servers_differ(target, audit)?,
             Look::RealServers(after) => return self.look_at_real_servers(after, audit, target, now),
         };
         if differs {
             audit.looks.retain(|look| !look.is_structure());
-            let observed = self.observe_structure(target)?;
+            let observed = self.observe_structure(target).inspect_err(|_| self.ipvs_is_unsure = true)?;
             self.approach(observed, target, now, &mut audit.report);
         }
         Ok(())
@@ -153,18 +163,18 @@ impl<K: Kernel> Dataplane<K> {
         Ok(count != desired.entries(set).count() || !entries.into_iter().all(is_wanted))
     }
 
-    fn addresses_differ(&mut self, target: Target<'_>, report: &mut Report) -> Result<bool, Error> {
+    fn addresses_differ(&mut self, target: Target<'_>, audit: &mut Audit) -> Result<bool, Error> {
         let desired = target.desired;
         let mut found = self.kernel.addresses()?;
         found.retain(|address| target.options.serves(Family::of(address)));
         let (wanted, others): (Vec<_>, Vec<_>) =
             found.into_iter().partition(|address| desired.addresses.contains(address));
         let ours = others.iter().any(|address| !ownership::is_foreign_address(address, &desired.members));
-        foreign(report).addresses = others;
+        audit.foreign_addresses = Some(others);
         Ok(ours || wanted.len() != desired.addresses.len())
     }
 
-    fn virtual_servers_differ(&mut self, target: Target<'_>, report: &mut Report) -> Result<bool, Error> {
+    fn virtual_servers_differ(&mut self, target: Target<'_>, audit: &mut Audit) -> Result<bool, Error> {
         let desired = target.desired;
         let VirtualServers { mut configs, firewall_marks } = self.kernel.virtual_servers()?;
         configs.retain(|(key, _)| target.options.serves(Family::of(&key.address)));
@@ -176,9 +186,10 @@ impl<K: Kernel> Dataplane<K> {
         let equal = wanted.len() == desired.virtual_servers.len() && wanted.iter().all(is_equal);
         let is_foreign = |key| ownership::is_foreign_server(key, &desired.members, target.options);
         let ours = others.iter().any(|(key, _)| !is_foreign(key));
-        let foreign = foreign(report);
-        foreign.firewall_marks = firewall_marks;
-        foreign.virtual_servers = others.into_iter().map(|(key, _)| key).collect();
+        if let Some(addresses) = audit.foreign_addresses.take() {
+            let virtual_servers = others.into_iter().map(|(key, _)| key).collect();
+            audit.report.foreign = Some(Foreign { virtual_servers, firewall_marks, addresses });
+        }
         Ok(ours || !equal)
     }
 
@@ -207,9 +218,15 @@ impl<K: Kernel> Dataplane<K> {
         let mut found = State::default();
         let mut wanted = State::default();
         let mut last = None;
+        let refused: BTreeSet<VirtualServerKey> =
+            audit.report.failures.iter().filter_map(Failure::missing_virtual_server).collect();
         let servers = target.desired.virtual_servers.range((after, Bound::Unbounded));
         for (key, server) in servers.take(MOST_VIRTUAL_SERVERS) {
             last = Some(*key);
+            // Its real servers wait for it.
+            if refused.contains(key) {
+                continue;
+            }
             let real_servers = in_order(self.kernel.real_servers(key)?);
             if real_servers != server.real_servers {
                 let config = server.config;
@@ -244,10 +261,6 @@ impl<K: Kernel> Dataplane<K> {
         self.forget_unknown_flows(target.desired, &mut report);
         report
     }
-}
-
-fn foreign(report: &mut Report) -> &mut Foreign {
-    report.foreign.get_or_insert_default()
 }
 
 #[cfg(test)]

@@ -15,21 +15,21 @@ use crate::report::{ConntrackLook, Report};
 // === impl Dataplane ===
 
 impl<K: Kernel> Dataplane<K> {
-    /// Looks at all flows if some may be stale, unless something else failed.
+    /// Looks at all flows if some may be stale, unless IPVS may still lead new ones astray.
     pub(super) fn forget_unknown_flows(&mut self, desired: &State, report: &mut Report) {
-        if self.flows == Flows::Unknown && report.errors.is_empty() {
+        if self.flows == Flows::Unknown && !self.ipvs_is_unsure {
             self.flows = Flows::Known;
             self.forget_flows(flows::of_state(desired), report);
         }
     }
 
-    /// Makes conntrack forget flows. If that fails, or if it is not known what the kernel did before, the next
+    /// Makes conntrack forget flows. If that fails, or if it is not known what IPVS did before, the next
     /// reconciliation looks at all of them.
     pub(super) fn forget_flows(&mut self, stale: BTreeMap<VirtualServerKey, Stale>, report: &mut Report) {
         if self.flows == Flows::Unavailable {
             return;
         }
-        if !report.errors.is_empty() {
+        if self.ipvs_is_unsure {
             self.flows = Flows::Unknown;
         }
         let is_v4 = |(key, _): &(VirtualServerKey, _)| Family::of(&key.address) == Family::V4;

@@ -101,6 +101,7 @@ impl<K: Kernel> Dataplane<K> {
         }
         report.sent += operations.len();
         let Applied { failures, unknown } = self.kernel.apply(operations);
+        self.ipvs_is_unsure |= !unknown.is_empty();
         report.errors.extend(unknown);
         broken.extend(failures.iter().filter_map(Failure::refused_virtual_server));
         for failure in failures {

@@ -1,4 +1,5 @@
 use expect_test::expect;
+use netlink::Errno;
 use proptest::prelude::*;
 
 use super::super::tests::{
@@ -121,6 +122,29 @@ fn what_somebody_else_made_is_counted_and_left_alone() {
     let report = audit(&mut dataplane, &desired);
     check_log(&mut dataplane, expect![""]);
     assert_eq!(report.foreign.unwrap().count(), 2);
+}
+
+#[test]
+fn what_could_not_be_listed_leaves_the_count_of_others_as_it_was() {
+    let desired = state(&["10.96.0.1:80/TCP rr"]);
+    let mut dataplane = beside_others(&desired);
+    dataplane.begin_audit(&options());
+    while dataplane.audit.as_ref().unwrap().looks.front() != Some(&Look::VirtualServers) {
+        step(&mut dataplane, &desired);
+    }
+    dataplane.kernel_mut().failing_reads = 1;
+    let report = finish(&mut dataplane, &desired);
+    assert_eq!((report.errors.len(), report.foreign), (1, None));
+}
+
+#[test]
+fn real_servers_behind_a_refused_virtual_server_are_no_failures_of_their_own() {
+    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1 10.0.0.2:80*1"]);
+    let mut dataplane = settled(&State::default());
+    dataplane.kernel_mut().refusals.push(("add virtual server 10.96.0.1:80/TCP".into(), Errno::EPERM));
+    let report = audit(&mut dataplane, &desired);
+    let failures: Vec<String> = report.failures.iter().map(ToString::to_string).collect();
+    assert_eq!(failures.len(), 1, "{failures:?}");
 }
 
 #[test]

@@ -135,6 +135,17 @@ fn after_a_lost_reply_all_flows_are_looked_at_again() {
     assert_eq!(reconcile(&mut dataplane, &changed).forgotten_flows(), 1);
 }
 
+/// Rules have no say in where a flow leads.
+#[test]
+fn rules_that_cannot_be_written_do_not_keep_flows_from_being_looked_at() {
+    let (desired, mut kernel) = standing();
+    kernel.set_rules(Family::V4, "");
+    kernel.refused_rules.push((Family::V4, "mangle"));
+    let mut dataplane = over(kernel);
+    let report = reconcile(&mut dataplane, &desired);
+    assert_eq!((report.errors.len(), report.forgotten_flows()), (1, 1));
+}
+
 #[test]
 fn flows_that_could_not_be_forgotten_are_by_the_next_reconciliation_whatever_came_between() {
     let (desired, kernel) = standing();
