@@ -129,7 +129,7 @@ impl Cluster {
     }
 
     /// Whether every Service and EndpointSlice has been told of once, which is what planning waits for
-    /// before it may remove anything. The Node is not waited for: a node can be served before it is known.
+    /// before it may remove anything. Nodes are not among it: one can be served before it is known.
     pub fn is_synced(&self) -> bool {
         self.has_synced(Kind::Service) && self.has_synced(Kind::EndpointSlice)
     }

@@ -85,6 +85,11 @@ impl Options {
         self.families.contains(&family)
     }
 
+    /// The scheduler of Services that choose none: `rr` where the kernel lacks the operator's choice.
+    pub fn default_scheduler(&self) -> Scheduler {
+        if self.unavailable.contains(&self.scheduler) { Scheduler::Rr } else { self.scheduler }
+    }
+
     /// Whether it matters that the machine has `address`: link-local ones of IPv6 only if node ports are asked
     /// for there.
     pub fn uses_host_address(&self, address: &IpAddr) -> bool {

@@ -115,11 +115,8 @@ impl Planner {
     }
 
     /// Notes that the kernel lacks `scheduler` and plans every Service again, if that is news.
-    pub fn without_scheduler(&mut self, cluster: &Cluster, scheduler: Scheduler) -> Update {
-        if !self.options.unavailable.insert(scheduler) {
-            return Update::default();
-        }
-        self.rebuild(cluster)
+    pub fn without_scheduler(&mut self, cluster: &Cluster, scheduler: Scheduler) -> Option<Update> {
+        self.options.unavailable.insert(scheduler).then(|| self.rebuild(cluster))
     }
 
     /// Notes which addresses the machine has on interfaces other than `kube-ipvs0`. Gives the Services that depend on

@@ -82,27 +82,22 @@ fn choose(asked: Option<&str>, weighted: bool, options: &Options, warnings: &mut
     let wanted = match asked.map(|name| name.trim().parse::<Scheduler>()) {
         Some(Ok(scheduler)) => scheduler,
         Some(Err(unknown)) => {
-            let default = available(options.scheduler, options);
+            let default = options.default_scheduler();
             warnings
                 .push(format!("annotation kube-ipvs.io/scheduler: {unknown}; the default {default} is used"));
             return default;
         }
         None if weighted => Scheduler::Wrr,
-        None => return available(options.scheduler, options),
+        None => return options.default_scheduler(),
     };
     if !options.unavailable.contains(&wanted) {
         return wanted;
     }
-    let default = available(options.scheduler, options);
+    let default = options.default_scheduler();
     warnings.push(format!(
         "scheduler {wanted} is not available in this kernel (module ip_vs_{wanted}); {default} is used"
     ));
     default
-}
-
-/// `scheduler`, or `rr` if this kernel lacks it.
-fn available(scheduler: Scheduler, options: &Options) -> Scheduler {
-    if options.unavailable.contains(&scheduler) { Scheduler::Rr } else { scheduler }
 }
 
 /// The flags that the annotation names. An empty one asks for none; one that names nothing usable is ignored.

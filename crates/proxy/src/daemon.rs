@@ -18,7 +18,6 @@ use model::{Change, Cluster, Effect, Kind, ObjectKey};
 use plan::{Options, Planner};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
-use tracing::info;
 
 use crate::inquiry::Inquiry;
 use crate::node::Identity;
@@ -45,8 +44,8 @@ pub(crate) struct Daemon<K> {
     replan: bool,
     /// Whether the machine's addresses may have changed since they were read.
     look_at_host: bool,
-    /// Whether the addresses of other nodes are guarded, so that their list is waited for.
-    guards_nodes: bool,
+    /// Whether the kernel is known to differ from a changed configuration or Node, until an audit has put it right.
+    reconfigured: bool,
     identity: Identity,
     /// The node's first address, if its family is not served, as was learnt before the first sync.
     unserved: Option<IpAddr>,
@@ -87,7 +86,7 @@ impl<K: Kernel> Daemon<K> {
             touched: BTreeSet::new(),
             replan: false,
             look_at_host: true,
-            guards_nodes: false,
+            reconfigured: false,
             identity: Identity::default(),
             unserved: None,
             listed: None,
@@ -95,11 +94,6 @@ impl<K: Kernel> Daemon<K> {
             fails: false,
             looks_for_leftovers: true,
         }
-    }
-
-    /// Waits for the list of Nodes as well before anything is served, though not for ever.
-    pub(crate) fn guarding_nodes(self, guards_nodes: bool) -> Self {
-        Daemon { guards_nodes, ..self }
     }
 
     /// Sees this node as the configuration does.
@@ -167,7 +161,7 @@ impl<K: Kernel> Daemon<K> {
             Effect::Services(_) => {}
             Effect::Everything => self.follow_node(),
             Effect::Synced(kind) => {
-                info!(%kind, "first list received");
+                Journal::listed(kind);
                 if kind == Kind::Node && self.outlets.health.awaits_node() {
                     Journal::no_node(self.cluster.node_name());
                 }
@@ -216,7 +210,10 @@ impl<K: Kernel> Daemon<K> {
         self.pacer.set_periods(new.periods);
         self.dataplane.set_settings(new.settings);
         self.planner.set_choices(new.options);
-        self.journal.reconfigured();
+        self.journal.scheduler(self.planner.options());
+        self.reconfigured = true;
+        // Other ones may count now, whose sightings were of no use.
+        self.look_at_host = true;
         if self.pacer.has_synced() {
             self.replan = true;
             self.changed();

@@ -80,9 +80,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         let Reporting { outlets, inquiries, servers: _servers } =
             Reporting::start(in_force, &name, families, metrics, asks_api_server).await?;
         let dataplane = Dataplane::new(kernel, settings);
-        let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets)
-            .known_as(identity)
-            .guarding_nodes(configuration.own.guard_node_addresses);
+        let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets).known_as(identity);
         let sightings = watch_interface()?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;

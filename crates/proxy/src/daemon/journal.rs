@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use dataplane::Report;
 use dataplane::leftovers::Leftovers;
-use model::{Family, ObjectKey, PerFamily, Problem};
-use plan::{Conflict, LocalDetector, State, Update, Warning};
+use model::{Family, Kind, ObjectKey, PerFamily, Problem};
+use plan::{Conflict, LocalDetector, Options, Scheduler, State, Update, VirtualServerKey, Warning};
 use tracing::{debug, error, info, warn};
 
 use super::milliseconds;
 use super::outlets::Complaint;
+use super::own_node::LIST;
 use super::pacer::Scope;
 
 /// How many elements of a list are named in the log; the rest is counted.
@@ -35,8 +36,10 @@ pub(super) struct Journal {
     leftover_failures: BTreeSet<String>,
     /// Why changes of interfaces were missed.
     misses: BTreeSet<String>,
-    /// Whether the next audit puts a changed configuration into force.
-    reconfigured: bool,
+    /// What several Services claim, as it was told last.
+    conflicts: BTreeMap<VirtualServerKey, Conflict>,
+    /// The scheduler of Services that choose none, if the kernel lacks it.
+    missing_scheduler: Option<Scheduler>,
 }
 
 /// What the first sync brought.
@@ -57,9 +60,20 @@ impl Journal {
         warn!(subject = problem.subject, reason = problem.reason, "input not usable as it is");
     }
 
-    /// The configuration changed while the daemon runs, so that the kernel is known to differ.
-    pub(super) fn reconfigured(&mut self) {
-        self.reconfigured = true;
+    /// A source has told everything of a kind.
+    pub(super) fn listed(kind: Kind) {
+        info!(%kind, "first list received");
+    }
+
+    /// Which scheduler is the default, if this kernel turned out to lack it.
+    pub(super) fn scheduler(&mut self, options: &Options) {
+        if let Some(scheduler) = self.missing_scheduler(options) {
+            warn!(
+                %scheduler,
+                "this kernel offers no IPVS scheduler of this name, so Services that choose none get rr, if it offers \
+                 that; load the module ip_vs_{scheduler} and restart, or choose another one with --ipvs-scheduler"
+            );
+        }
     }
 
     /// What planning found out. Gives what the owners of Services should hear and have not heard yet.
@@ -78,16 +92,25 @@ impl Journal {
             }
         }
         for conflict in &update.conflicts {
-            let losers: Vec<String> = conflict.losers.iter().map(ToString::to_string).collect();
+            let known = self.conflicts.insert(conflict.key, conflict.clone());
+            let known = known.filter(|known| known.winner == conflict.winner);
+            let is_new =
+                |loser: &&ObjectKey| !known.as_ref().is_some_and(|known| known.losers.contains(loser));
+            let losers: Vec<&ObjectKey> = conflict.losers.iter().filter(is_new).collect();
+            if losers.is_empty() {
+                continue;
+            }
+            let others: Vec<String> = losers.iter().map(ToString::to_string).collect();
             warn!(
                 address = %conflict.key,
                 service = %conflict.winner,
-                others = losers.join(" "),
+                others = others.join(" "),
                 "several Services claim one address and port; the oldest gets it"
             );
-            complaints.extend(conflict.losers.iter().map(|loser| lost(conflict, loser)));
+            complaints.extend(losers.into_iter().map(|loser| lost(conflict, loser)));
         }
         for key in &update.resolved {
+            self.conflicts.remove(key);
             info!(address = %key, "address and port are claimed by one Service only again");
         }
         complaints
@@ -147,14 +170,14 @@ impl Journal {
         );
     }
 
-    /// A comparison of the whole state. Quiet when nothing differed.
-    pub(super) fn audit(&mut self, report: &Report) {
-        let reconfigured = std::mem::take(&mut self.reconfigured);
+    /// A comparison of the whole state. Quiet when nothing differed. What everything else stands in may be
+    /// `reconfigured`, so that it was known to differ.
+    pub(super) fn audit(&mut self, report: &Report, reconfigured: bool) {
         let repairs: Vec<&str> = report.repaired.iter().map(|repair| repair.text.as_str()).collect();
         if !repairs.is_empty() {
             let (count, examples) = (repairs.len(), first_of(&repairs));
             match reconfigured {
-                true => info!(count, examples, "put right for the changed configuration"),
+                true => info!(count, examples, "put right for the changed configuration or Node"),
                 false => warn!(count, examples, "kernel differed from the plan; put right"),
             }
         }
@@ -198,10 +221,14 @@ impl Journal {
         self.failing = failing;
     }
 
-    /// The first sync waits for something that the Node has not told.
+    /// The first sync waits for something that the Node has not told. That the list of Nodes is the last to come is
+    /// nothing unusual.
     pub(super) fn waits(&mut self, node: &str, what: &'static str, longest: Duration) {
-        if self.waits_for.replace(what) != Some(what) {
-            warn!(node, "for" = what, longest = ?longest, "waiting for the Node before anything is changed");
+        const MESSAGE: &str = "waiting for the Node before anything is changed";
+        match self.waits_for.replace(what) {
+            Some(known) if known == what => {}
+            _ if what == LIST => info!(node, "for" = what, longest = ?longest, "{MESSAGE}"),
+            _ => warn!(node, "for" = what, longest = ?longest, "{MESSAGE}"),
         }
     }
 
@@ -234,6 +261,15 @@ impl Journal {
         }
     }
 
+    /// The Node does not tell them in this family, though it was asked for.
+    pub(super) fn no_pod_cidrs(family: Family) {
+        warn!(
+            %family,
+            "the Node has no podCIDRs of this family, so pods cannot be told from the outside: what comes from \
+             outside to a cluster IP is not masqueraded for that, and externalTrafficPolicy Local is not kept"
+        );
+    }
+
     /// What kube-proxy in another mode had left.
     pub(super) fn leftovers(&mut self, leftovers: &Leftovers) {
         let Leftovers { removed, kept, errors } = leftovers;
@@ -255,6 +291,13 @@ impl Journal {
                 );
             }
         }
+    }
+
+    /// The default scheduler, if the kernel lacks it and that is news.
+    fn missing_scheduler(&mut self, options: &Options) -> Option<Scheduler> {
+        let missing = options.unavailable.get(&options.scheduler).copied();
+        let known = std::mem::replace(&mut self.missing_scheduler, missing);
+        missing.filter(|_| missing != known)
     }
 
     fn foreign(&mut self, report: &Report) {

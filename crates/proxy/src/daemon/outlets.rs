@@ -145,9 +145,13 @@ impl Outlets {
         }
     }
 
-    /// The whole state was compared with the plan.
-    pub(super) fn audited(&self, report: &Report) {
-        self.metrics.kernel.repaired(report);
+    /// The whole state was compared with the plan. What everything else stands in may be `reconfigured`, which is no
+    /// repair.
+    pub(super) fn audited(&self, report: &Report, reconfigured: bool) {
+        self.metrics.kernel.put_right(report);
+        if !reconfigured {
+            self.metrics.kernel.repaired(report);
+        }
     }
 
     /// Steps failed as a whole.

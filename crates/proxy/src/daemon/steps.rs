@@ -73,8 +73,9 @@ impl<K: Kernel> Daemon<K> {
 
     /// Ends with what was planned in the meantime, so that everything is done that was asked for until now.
     fn end_audit(&mut self, mut report: Report, scope: Scope, now: Instant) {
-        self.journal.audit(&report);
-        self.outlets.audited(&report);
+        self.journal.audit(&report, self.reconfigured);
+        self.outlets.audited(&report, self.reconfigured);
+        self.reconfigured &= !report.errors.is_empty();
         self.outlets.began();
         report.absorb(self.apply_planned(now));
         self.answer_for(&report, scope);
@@ -108,6 +109,7 @@ impl<K: Kernel> Daemon<K> {
         let update = self.planner.start(&self.cluster, &touched, addresses);
         self.tell(update, &mut Planned::default());
         self.outlets.listen(&self.cluster, self.planner.options());
+        self.say_where_pods_are_not_known();
         Ok(())
     }
 
@@ -156,14 +158,14 @@ impl<K: Kernel> Daemon<K> {
     /// look again.
     pub(super) fn conclude(&mut self, report: &Report, scope: Scope, now: Instant) {
         for scheduler in report.missing_schedulers.iter().copied() {
-            let update = self.planner.without_scheduler(&self.cluster, scheduler);
-            self.tell(update, &mut Planned::default());
+            if let Some(update) = self.planner.without_scheduler(&self.cluster, scheduler) {
+                self.tell(update, &mut Planned::default());
+                self.pacer.audit_now();
+            }
         }
+        self.journal.scheduler(self.planner.options());
         let draining = self.dataplane.draining();
         self.outlets.count(&self.planner, &self.dataplane, report);
-        if !report.missing_schedulers.is_empty() {
-            self.pacer.audit_now();
-        }
         self.pacer.done(scope, report.is_complete(), draining > 0, now);
         self.journal.outcome(report, scope);
         if scope == Scope::Whole {

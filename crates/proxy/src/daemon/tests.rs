@@ -255,8 +255,8 @@ fn slice(service: &str, hosts: &[u8]) -> Change {
     })
 }
 
-fn synced() -> [Change; 2] {
-    [Change::Synced(Kind::Service), Change::Synced(Kind::EndpointSlice)]
+fn synced() -> [Change; 3] {
+    Kind::ALL.map(Change::Synced)
 }
 
 #[tokio::test(start_paused = true)]
@@ -266,7 +266,7 @@ async fn nothing_happens_before_every_list_is_in_and_then_everything_at_once() {
     // What does not depend on Services is there already.
     let log = bench.kernel.with(FakeKernel::take_log);
     assert!(log.lines().all(|line| line.starts_with("create ")), "{log}");
-    bench.tell([slice("web", &[1]), Change::Synced(Kind::EndpointSlice)]).await;
+    bench.tell([slice("web", &[1]), Change::Synced(Kind::EndpointSlice), Change::Synced(Kind::Node)]).await;
     let expected = "-A -t 10.96.0.1:80 -s rr\n-a -t 10.96.0.1:80 -r 10.0.0.1:8080 -m -w 1\n";
     assert_eq!(bench.virtual_servers(), expected);
 }

@@ -119,11 +119,15 @@ impl KernelMetrics {
         self.conflicts.set(number(contested));
     }
 
-    /// What an audit put right.
+    /// What an audit put right beneath the state.
     pub(crate) fn repaired(&self, report: &Report) {
         for repaired in &report.repaired {
             count(&self.repairs, &[foundation(repaired.foundation)]);
         }
+    }
+
+    /// What an audit put right of the state.
+    pub(crate) fn put_right(&self, report: &Report) {
         for (kind, count) in report.put_right().iter() {
             add(&self.repairs, &[element(kind)], u64::try_from(count).unwrap_or(u64::MAX));
         }

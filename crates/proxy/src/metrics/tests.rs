@@ -124,6 +124,7 @@ fn eventful() -> Metrics {
         ..Report::default()
     };
     kernel.repaired(&report);
+    kernel.put_right(&report);
     kernel.refused(&report.failures);
     report.errors.iter().for_each(|error| kernel.step_failed(error));
     kernel.set_foreign(&dataplane::Foreign { firewall_marks: 1, ..dataplane::Foreign::default() });

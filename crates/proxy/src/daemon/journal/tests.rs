@@ -1,5 +1,5 @@
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use dataplane::{Error, Foundation, Repaired};
 use expect_test::{Expect, expect};
@@ -22,6 +22,9 @@ impl Write for Paper {
 
 #[track_caller]
 fn check(tell: impl FnOnce(&mut Journal), expected: Expect) {
+    // As long as there is one subscriber only, what a thread without it says first is silenced for all.
+    static ANOTHER: OnceLock<tracing::Dispatch> = OnceLock::new();
+    ANOTHER.get_or_init(|| fmt().with_writer(io::sink).finish().into());
     let paper = Paper::default();
     let writer = paper.clone();
     let lines = fmt().with_writer(move || writer.clone()).with_ansi(false).with_target(false).without_time();
@@ -74,7 +77,7 @@ fn one_event_is_one_line() {
         (0..12).map(|number| Repaired::new(Foundation::Set, format!("set {number} created"))).collect();
     let report = Report { repaired, ..Report::default() };
     check(
-        |journal| journal.audit(&report),
+        |journal| journal.audit(&report, false),
         expect![[
             r#"WARN kernel differed from the plan; put right count=12 examples="set 0 created; set 1 created; set 2 created; set 3 created; set 4 created; set 5 created; set 6 created; set 7 created; set 8 created; set 9 created""#
         ]],
@@ -90,4 +93,46 @@ fn why_changes_were_missed_is_said_once() {
             WARN changes of interfaces were missed; an audit looks at all of them, now and whenever that happens again error="out of memory"
             WARN changes of interfaces were missed; an audit looks at all of them, now and whenever that happens again error="broken pipe""#]],
     );
+}
+
+/// What there is to tell when these Services claim one address, the served one first.
+fn contested(names: &[&str]) -> Update {
+    let mut claimants = names.iter().map(|name| ObjectKey::new("shop", *name));
+    let address = "192.0.2.1".parse().unwrap();
+    let key = VirtualServerKey { address, port: 80, protocol: model::Protocol::Tcp };
+    match (claimants.next(), claimants.collect::<Vec<_>>()) {
+        (Some(winner), losers) if !losers.is_empty() => {
+            Update { conflicts: vec![Conflict { key, winner, losers }], ..Update::default() }
+        }
+        _ => Update { resolved: vec![key], ..Update::default() },
+    }
+}
+
+/// Who lost to the same Service before has heard of it.
+#[test]
+fn a_conflict_is_told_to_those_whom_it_is_news_for() {
+    let mut journal = Journal::default();
+    for (claimants, expected) in [
+        (&["a", "b"][..], &["b"][..]),
+        (&["a", "b", "c"], &["c"]),
+        (&["a", "c"], &[]),
+        (&["c", "d"], &["d"]),
+        (&["c"], &[]),
+        (&["c", "d"], &["d"]),
+    ] {
+        let told = journal.update(&contested(claimants));
+        let told: Vec<&str> = told.iter().map(|complaint| &*complaint.service.name).collect();
+        assert_eq!(told, expected, "{claimants:?}");
+    }
+}
+
+/// Once each time that it is chosen.
+#[test]
+fn a_default_scheduler_that_the_kernel_lacks_is_news_once() {
+    use Scheduler::{Lc, Rr};
+    let mut journal = Journal::default();
+    for (scheduler, expected) in [(Rr, None), (Lc, Some(Lc)), (Lc, None), (Rr, None), (Lc, Some(Lc))] {
+        let options = Options { scheduler, unavailable: [Lc].into(), ..Options::default() };
+        assert_eq!(journal.missing_scheduler(&options), expected);
+    }
 }

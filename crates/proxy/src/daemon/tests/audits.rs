@@ -12,7 +12,11 @@ pub(super) struct Slow {
 impl Slow {
     /// Has synced with these Services and slices.
     pub(super) fn synced(changes: impl IntoIterator<Item = Change>) -> Slow {
-        let kernel = Shared(Arc::new(std::sync::Mutex::new(FakeKernel::new())));
+        Slow::synced_over(FakeKernel::new(), changes)
+    }
+
+    fn synced_over(kernel: FakeKernel, changes: impl IntoIterator<Item = Change>) -> Slow {
+        let kernel = Shared(Arc::new(std::sync::Mutex::new(kernel)));
         let daemon = daemon(kernel.clone(), Options::default(), outlets(Metrics::new().unwrap()));
         // Looks are paced by the real time, which this is ahead of.
         let mut slow = Slow { daemon, kernel, now: Instant::now() + Duration::from_secs(60) };
@@ -67,4 +71,18 @@ async fn what_fails_where_an_audit_has_looked_is_tried_again_after_it() {
     slow.look();
     slow.finish_audit();
     assert!(slow.has_real_server(2));
+}
+
+/// There is nothing else to try.
+#[tokio::test]
+async fn a_missing_scheduler_without_a_substitute_is_tried_again_like_everything_else() {
+    let mut kernel = FakeKernel::new();
+    kernel.missing_schedulers.insert(Scheduler::Rr);
+    let mut slow = Slow::synced_over(kernel, [service("web", "10.96.0.1", None)]);
+    slow.finish_audit();
+    slow.look();
+    assert!(!slow.daemon.pacer.is_auditing());
+    slow.now += Duration::from_secs(3);
+    slow.look();
+    assert!(slow.daemon.pacer.is_auditing());
 }

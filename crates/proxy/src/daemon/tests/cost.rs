@@ -30,8 +30,7 @@ impl Still {
             still.daemon.take(service(&format!("web-{number}"), &format!("10.96.{high}.{low}"), None));
             still.daemon.take(slice(&format!("web-{number}"), &[1, 2]));
         }
-        still.daemon.take(Change::Synced(Kind::Service));
-        still.daemon.take(Change::Synced(Kind::EndpointSlice));
+        synced().into_iter().for_each(|change| still.daemon.take(change));
         still
     }
 

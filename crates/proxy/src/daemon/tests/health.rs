@@ -1,4 +1,4 @@
-//! When health checks turn traffic away from this node, and what a first sync waits for.
+//! When health checks turn traffic away from this node.
 
 use super::*;
 
@@ -50,22 +50,5 @@ async fn nothing_is_served_before_the_addresses_of_the_machine_are_known() {
     assert!(bench.kernel.with(|kernel| kernel.state.is_empty()));
     bench.kernel.with(|kernel| kernel.unreadable_addresses = false);
     tokio::time::sleep(Duration::from_secs(10)).await;
-    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
-}
-
-#[tokio::test(start_paused = true)]
-async fn guarding_other_nodes_waits_for_their_list_though_not_for_ever() {
-    let guarding = |daemon: Daemon<Shared>| daemon.guarding_nodes(true);
-    let bench = Bench::start_as(FakeKernel::new(), guarding);
-    bench.tell([service("web", "10.96.0.1", None)]).await;
-    bench.tell(synced()).await;
-    assert_eq!(bench.virtual_servers(), "");
-    bench.tell([Change::Synced(Kind::Node)]).await;
-    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
-
-    let bench = Bench::start_as(FakeKernel::new(), guarding);
-    bench.tell([service("web", "10.96.0.1", None)]).await;
-    bench.tell(synced()).await;
-    tokio::time::sleep(Duration::from_secs(31)).await;
     assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
 }

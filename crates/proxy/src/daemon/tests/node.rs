@@ -37,6 +37,7 @@ async fn pods_are_told_by_the_nodes_networks_which_are_waited_for_and_followed()
     bench.tell([node(Some("10.244.7.0/24"))]).await;
     bench.until("the rules follow", |bench| bench.has_rule_about("10.244.7.0/24")).await;
     assert!(!bench.has_rule_about("10.244.1.0/24"));
+    assert_eq!(bench.repairs(), 0, "nobody else changed anything");
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,8 +51,38 @@ async fn networks_that_never_come_hold_nothing_up_for_ever() {
     assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
 }
 
+#[tokio::test]
+async fn families_in_which_the_node_has_no_networks_are_noticed() {
+    let options = Options { families: [Family::V4].into(), ..Options::default() };
+    let daemon = || daemon(FakeKernel::new(), options.clone(), outlets(Metrics::new().unwrap()));
+    let mut follows = daemon().known_as(identity(&["--detect-local-mode=NodeCIDR"]));
+    follows.take(node(Some("fd00:244:0:1::/64")));
+    assert_eq!(follows.without_pod_cidrs(), [Family::V4]);
+    follows.take(node(Some("10.244.1.0/24")));
+    assert_eq!(follows.without_pod_cidrs(), []);
+    assert_eq!(daemon().without_pod_cidrs(), []);
+}
+
+/// Without the Node's zone and addresses a restart would change what its predecessor had planned with them.
 #[tokio::test(start_paused = true)]
-async fn without_such_a_mode_nothing_is_waited_for() {
+async fn the_list_of_nodes_is_waited_for_though_not_for_ever() {
+    let lists = [Kind::Service, Kind::EndpointSlice].map(Change::Synced);
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None)].into_iter().chain(lists.clone())).await;
+    assert_eq!(bench.virtual_servers(), "");
+    bench.tell([Change::Synced(Kind::Node)]).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+
+    let bench = Bench::start(FakeKernel::new());
+    bench.tell([service("web", "10.96.0.1", None)].into_iter().chain(lists)).await;
+    tokio::time::sleep(Duration::from_secs(29)).await;
+    assert_eq!(bench.virtual_servers(), "");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s rr\n");
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_such_a_mode_networks_are_not_waited_for() {
     let bench = Bench::known_as(&[]);
     bench.tell([service("web", "10.96.0.1", None)]).await;
     bench.tell(synced()).await;

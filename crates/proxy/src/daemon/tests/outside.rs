@@ -60,6 +60,22 @@ async fn node_ports_follow_the_addresses_of_the_machine() {
     assert_eq!(bench.kernel.with(FakeKernel::take_log), "");
 }
 
+/// As long as node ports are not asked for there, link-local addresses come and go unheeded.
+#[tokio::test(start_paused = true)]
+async fn addresses_that_were_of_no_use_are_seen_when_they_are_chosen() {
+    let bench = Bench::start(kernel_with(&[]));
+    let second_family = |service: &mut Service| service.cluster_ips.v6 = "fd00:96::1".parse().ok();
+    bench.tell([with(with_node_port("web", "10.96.0.1", 30080), second_family)]).await;
+    bench.tell(synced()).await;
+    bench.has_addresses(&["fe80::1"]).await;
+    assert!(!bench.virtual_servers().contains("[fe80::1]"));
+    let networks = plan::NodePortAddresses::Networks(vec!["fe80::/10".parse().unwrap()]);
+    let options = Options { node_port_addresses: networks, ..Options::default() };
+    bench.configurator.send(reconfiguration(options)).await.unwrap();
+    settle().await;
+    assert!(bench.virtual_servers().contains("-t [fe80::1]:30080"), "{}", bench.virtual_servers());
+}
+
 /// Whether the machine's addresses change, the choice among them, or the node's own.
 #[tokio::test(start_paused = true)]
 async fn health_checks_are_served_where_node_ports_are() {

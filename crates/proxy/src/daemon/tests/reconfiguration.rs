@@ -6,6 +6,14 @@ pub(super) fn reconfiguration(options: Options) -> Reconfiguration {
     Reconfiguration { options, settings: Settings { timeouts: [900, 0, 0], ..settings() }, periods: PERIODS }
 }
 
+impl Bench {
+    /// How many repairs were counted.
+    pub(super) fn repairs(&self) -> u64 {
+        let lines = self.metrics(&["kubeipvs_repairs_total{"]);
+        lines.lines().map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn services_are_changed_in_place_and_settings_follow() {
     let bench = Bench::start(FakeKernel::new());
@@ -22,6 +30,7 @@ async fn services_are_changed_in_place_and_settings_follow() {
     );
     assert!(bench.virtual_servers().starts_with("-A -t 10.96.0.1:80 -s lc\n"));
     bench.until("the rules follow", |bench| bench.rules().contains("0x100000")).await;
+    assert_eq!(bench.repairs(), 0, "nobody else changed anything");
 }
 
 #[tokio::test(start_paused = true)]
@@ -31,7 +40,7 @@ async fn before_the_first_sync_the_new_configuration_is_the_only_one() {
     let options = Options { scheduler: Scheduler::Lc, ..Options::default() };
     bench.configurator.send(reconfiguration(options)).await.unwrap();
     settle().await;
-    bench.tell([Change::Synced(Kind::EndpointSlice)]).await;
+    bench.tell([Change::Synced(Kind::EndpointSlice), Change::Synced(Kind::Node)]).await;
     assert_eq!(bench.virtual_servers(), "-A -t 10.96.0.1:80 -s lc\n");
 }
 
