@@ -29,7 +29,7 @@ pub enum Error {
     )]
     NoIpvs {
         /// How loading it went.
-        tried: String,
+        tried: ModuleError,
     },
     /// The kernel has no ipset.
     #[error(
@@ -38,9 +38,9 @@ pub enum Error {
     )]
     NoIpset {
         /// How loading it went.
-        tried: String,
+        tried: ModuleError,
     },
-    /// The kernel has no dummy interfaces.
+    /// The kernel has no dummy interfaces: asked for one, it answers EOPNOTSUPP.
     #[error(
         "the interface {name} cannot be created, since this kernel offers no interfaces of type dummy: run 'modprobe \
          dummy' on the node, or use a kernel that has CONFIG_DUMMY"
@@ -61,7 +61,7 @@ pub enum Error {
         /// The module.
         module: String,
         /// How loading it went.
-        tried: String,
+        tried: ModuleError,
     },
     /// A netlink call failed, so that what it was to find out or to do is unknown.
     #[error("{what}: {source}")]
@@ -144,6 +144,8 @@ pub enum Error {
     Program {
         /// The program.
         program: &'static str,
+        /// The family whose rules it was to write; none if it was to read some.
+        restoring: Option<Family>,
         /// Why.
         source: io::Error,
     },
@@ -162,6 +164,8 @@ pub enum Error {
     ProgramFailed {
         /// The program.
         program: &'static str,
+        /// The family whose rules it was to write; none if it was to read some.
+        restoring: Option<Family>,
         /// How it ended.
         status: String,
         /// What it said.
@@ -177,6 +181,23 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+/// Why a kernel module is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum ModuleError {
+    /// The program could not be started.
+    #[error("modprobe cannot be run: {0}")]
+    NotRun(io::Error),
+    /// It failed.
+    #[error("{said}")]
+    Failed {
+        /// The last line of what it said.
+        said: String,
+    },
+    /// It loaded the module, and what was missing still is.
+    #[error("modprobe loaded it, in vain")]
+    InVain,
 }
 
 /// What a failed call was about.
@@ -221,11 +242,10 @@ impl Error {
 
     /// The family whose rules could not be written, if that is what failed.
     pub fn failed_restore(&self) -> Option<Family> {
-        let (Error::Program { program, .. } | Error::ProgramFailed { program, .. }) = self else {
-            return None;
-        };
-        let family = if program.starts_with("ip6tables") { Family::V6 } else { Family::V4 };
-        program.ends_with("-restore").then_some(family)
+        match self {
+            Error::Program { restoring, .. } | Error::ProgramFailed { restoring, .. } => *restoring,
+            _ => None,
+        }
     }
 
     /// Wraps a netlink error with what was being done.

@@ -289,7 +289,12 @@ impl Kernel for FakeKernel {
                 Family::V4 => "iptables-restore",
                 Family::V6 => "ip6tables-restore",
             };
-            Error::ProgramFailed { program, status: "exit status: 2".to_owned(), stderr }
+            Error::ProgramFailed {
+                program,
+                restoring: Some(family),
+                status: "exit status: 2".to_owned(),
+                stderr,
+            }
         })
     }
 

@@ -17,7 +17,7 @@ pub mod report;
 pub mod sysctl;
 
 pub use engine::{Dataplane, Progress, Settings, Target};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, ModuleError};
 pub use kernel::{
     Applied, Failure, Kernel, Missing, Observed, Part, RealServerLoad, RulesReader, SentMessages, Shortfall,
     Sighting, VirtualServers,

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 
 use model::Family;
 
-use crate::Error;
+use crate::error::{Error, ModuleError};
 
 /// How long a restore waits for another program that holds the lock of iptables, in seconds.
 const LOCK_WAIT: &str = "5";
@@ -61,8 +61,8 @@ pub(super) fn save_by(variant: Variant, family: Family) -> Result<String, Error>
         (Variant::Nft, Family::V6) => "ip6tables-nft-save",
     };
     let output = command(program).stdin(Stdio::null()).output();
-    let output = output.map_err(|source| Error::Program { program, source })?;
-    check(program, output)
+    let output = output.map_err(|source| Error::Program { program, restoring: None, source })?;
+    check(program, None, output)
 }
 
 pub(super) fn restore(family: Family, input: &str) -> Result<(), Error> {
@@ -78,7 +78,7 @@ pub(super) fn restore_by(variant: Variant, family: Family, input: &str) -> Resul
         (Variant::Nft, Family::V4) => "iptables-nft-restore",
         (Variant::Nft, Family::V6) => "ip6tables-nft-restore",
     };
-    let failed = |source| Error::Program { program, source };
+    let failed = |source| Error::Program { program, restoring: Some(family), source };
     let mut child = command(program)
         .args(["--noflush", "--wait", LOCK_WAIT])
         .stdin(Stdio::piped())
@@ -89,7 +89,7 @@ pub(super) fn restore_by(variant: Variant, family: Family, input: &str) -> Resul
     // A program that ends before it has read everything says why on its standard error.
     let written = child.stdin.take().map_or(Ok(()), |mut stdin| stdin.write_all(input.as_bytes()));
     let output = child.wait_with_output().map_err(failed)?;
-    check(program, output)?;
+    check(program, Some(family), output)?;
     written.map_err(failed)
 }
 
@@ -100,15 +100,16 @@ pub(super) fn lacks_nf_tables(error: &Error) -> bool {
 }
 
 /// Loads a kernel module, and says why that failed.
-pub(super) fn load_module(module: &str) -> Result<(), String> {
+pub(super) fn load_module(module: &str) -> Result<(), ModuleError> {
     let output = command("modprobe").arg(module).stdin(Stdio::null()).output();
-    let output = output.map_err(|source| format!("modprobe cannot be run: {source}"))?;
+    let output = output.map_err(ModuleError::NotRun)?;
     match output.status.success() {
         true => Ok(()),
         // What comes before the last line is about modprobe itself.
         false => {
             let said = String::from_utf8_lossy(&output.stderr);
-            Err(said.lines().last().unwrap_or("modprobe failed without a word").trim().to_owned())
+            let last = said.lines().last().unwrap_or("modprobe failed without a word");
+            Err(ModuleError::Failed { said: last.trim().to_owned() })
         }
     }
 }
@@ -121,12 +122,12 @@ fn command(program: &str) -> Command {
     Command::new(program)
 }
 
-fn check(program: &'static str, output: Output) -> Result<String, Error> {
+fn check(program: &'static str, restoring: Option<Family>, output: Output) -> Result<String, Error> {
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let stderr = on_one_line(&String::from_utf8_lossy(&output.stderr));
-    Err(Error::ProgramFailed { program, status: output.status.to_string(), stderr })
+    Err(Error::ProgramFailed { program, restoring, status: output.status.to_string(), stderr })
 }
 
 /// What a program has said, each thing once, without the hint at its help.

@@ -9,7 +9,7 @@ use netlink::ipvs::{Ipvs, Request, VirtualServerConfig, VirtualServerId};
 use netlink::{Errno, Outcome};
 use plan::Scheduler;
 
-use crate::Error;
+use crate::error::{Error, ModuleError};
 
 use super::programs;
 
@@ -75,7 +75,7 @@ fn open_or_load<T>(
     what: &'static str,
     open: impl Fn() -> Result<T, netlink::Error>,
     module: &str,
-    missing: impl FnOnce(String) -> Error,
+    missing: impl FnOnce(ModuleError) -> Error,
 ) -> Result<T, Error> {
     let opened = open();
     if !opened.as_ref().is_err_and(is_missing) {
@@ -83,7 +83,7 @@ fn open_or_load<T>(
     }
     let tried = programs::load_module(module);
     match open() {
-        Err(error) if is_missing(&error) => Err(missing(said(tried))),
+        Err(error) if is_missing(&error) => Err(missing(tried.err().unwrap_or(ModuleError::InVain))),
         opened => opened.map_err(Error::netlink(what)),
     }
 }
@@ -103,7 +103,10 @@ fn check_scheduler(ipvs: &mut Ipvs, scheduler: Scheduler) -> Result<(), Error> {
     }
     let tried = programs::load_module(&module);
     match lacks_scheduler(&try_scheduler(ipvs, scheduler)?) {
-        true => Err(Error::NoScheduler { scheduler: scheduler.name(), module, tried: said(tried) }),
+        true => {
+            let tried = tried.err().unwrap_or(ModuleError::InVain);
+            Err(Error::NoScheduler { scheduler: scheduler.name(), module, tried })
+        }
         false => Ok(()),
     }
 }
@@ -143,10 +146,6 @@ fn check_capabilities(status: &str) -> Result<(), Error> {
 /// Whether a module is loaded, or built in and shown.
 fn is_loaded(module: &str) -> bool {
     Path::new("/sys/module").join(module).exists()
-}
-
-fn said(tried: Result<(), String>) -> String {
-    tried.err().unwrap_or_else(|| "modprobe loaded it, in vain".to_owned())
 }
 
 #[cfg(test)]

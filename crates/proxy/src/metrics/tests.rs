@@ -89,9 +89,14 @@ fn eventful() -> Metrics {
     sync.programmed(Family::V6, Duration::from_millis(700));
     sync.set_without_local_endpoint(Family::V4, Policy::External, 2);
     sync.looked(&ConntrackLook { family: Family::V6, took: Duration::from_micros(10), deleted: 5 });
-    let failed = |program| Error::ProgramFailed { program, status: String::new(), stderr: String::new() };
-    sync.failed(&failed("ip6tables-restore"));
-    sync.failed(&failed("iptables-save"));
+    let failed = |program, restoring| Error::ProgramFailed {
+        program,
+        restoring,
+        status: String::new(),
+        stderr: String::new(),
+    };
+    sync.failed(&failed("ip6tables-restore", Some(Family::V6)));
+    sync.failed(&failed("iptables-save", None));
     let counts = Counts { with_real_servers: 1, without_real_servers: 2, active: 3, zero_weight: 4 };
     kernel.set_counts(Family::V6, counts, 5);
     kernel.set_conflicts(6);
@@ -107,7 +112,7 @@ fn eventful() -> Metrics {
     kernel.not_guarded(&guarded("gone"));
     let removals = || (1..=2).map(|host| Operation::RemoveVirtualServer(server(host)));
     let repaired = vec![Repaired::new(Foundation::Rules, "IPv4 rules")];
-    let errors = vec![failed("iptables-save")];
+    let errors = vec![failed("iptables-save", None)];
     let failures = removals().take(1).map(|operation| dataplane::Failure {
         operation,
         errno: dataplane::Errno::EPERM,
