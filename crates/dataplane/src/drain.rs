@@ -2,22 +2,18 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use model::{Family, PerFamily, Protocol};
-use plan::{RealServer, State, VirtualServerKey};
+use plan::{RealServer, RealServerKey, State, VirtualServerKey};
 
 use crate::RealServerLoad;
-
-/// The identity of a real server within its virtual server.
-type Place = (IpAddr, u16);
 
 /// The real servers that are draining.
 #[derive(Debug)]
 pub struct Drains {
     /// By virtual server; none without any that drain.
-    draining: BTreeMap<VirtualServerKey, BTreeMap<Place, Draining>>,
+    draining: BTreeMap<VirtualServerKey, BTreeMap<RealServerKey, Draining>>,
     /// How many there are in each family.
     count: PerFamily<usize>,
     /// The limit where a Service says nothing.
@@ -120,7 +116,7 @@ impl Drains {
         now: Instant,
     ) -> Vec<RealServer> {
         let Some(places) = self.draining.get_mut(key) else { return Vec::new() };
-        let present: BTreeSet<Place> = loads.iter().map(|load| load.server.key()).collect();
+        let present: BTreeSet<RealServerKey> = loads.iter().map(|load| load.server.key()).collect();
         let before = places.len();
         places.retain(|place, _| present.contains(place));
         *self.count.get_mut(Family::of(&key.address)) -= before - places.len();

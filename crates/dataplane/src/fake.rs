@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use model::{Family, PerFamily};
 use netlink::Errno;
-use plan::{Entry, Member, Operation, RealServer, Scheduler, SetId, State, VirtualServer, VirtualServerKey};
+use plan::{
+    Entry, Member, Operation, RealServer, RealServerKey, Scheduler, SetId, State, VirtualServer,
+    VirtualServerKey,
+};
 
 use crate::Error;
 use crate::flows::Stale;
@@ -31,7 +34,7 @@ pub struct FakeKernel {
     /// The IPVS table, the set entries, and the addresses of `kube-ipvs0`.
     pub state: State,
     /// Connections of real servers; none where nothing is said.
-    pub connections: BTreeMap<(VirtualServerKey, (IpAddr, u16)), u64>,
+    pub connections: BTreeMap<(VirtualServerKey, RealServerKey), u64>,
     /// Schedulers whose module this kernel does not have.
     pub missing_schedulers: BTreeSet<Scheduler>,
     /// Operations to refuse, by their text, each as often as it stands here.
@@ -45,7 +48,7 @@ pub struct FakeKernel {
     /// The addresses of other interfaces.
     pub host_addresses: BTreeSet<IpAddr>,
     /// The UDP flows that conntrack remembers: what each was sent to, and where it leads.
-    pub flows: BTreeSet<(VirtualServerKey, (IpAddr, u16))>,
+    pub flows: BTreeSet<(VirtualServerKey, RealServerKey)>,
     /// How the next calls of [`Kernel::forget_flows`] fail, first to last; empty if they do not.
     pub flow_errors: Vec<Error>,
     /// Whether the addresses of other interfaces cannot be read.
@@ -260,7 +263,7 @@ impl Kernel for FakeKernel {
         if !self.flow_errors.is_empty() {
             return Err(self.flow_errors.remove(0));
         }
-        let is_stale = |(key, place): &(VirtualServerKey, (IpAddr, u16))| {
+        let is_stale = |(key, place): &(VirtualServerKey, RealServerKey)| {
             stale.get(key).is_some_and(|stale| stale.matches(place))
         };
         let before = self.flows.len();

@@ -5,28 +5,24 @@
 //! server if there was none when it began. TCP and SCTP find out by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use model::Protocol;
-use plan::{Operation, State, VirtualServerKey};
-
-/// The identity of a real server within its virtual server.
-type Place = (IpAddr, u16);
+use plan::{Operation, RealServerKey, State, VirtualServerKey};
 
 /// Of the flows to a virtual server, those that are stale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stale {
     /// Those that lead to one of these real servers.
-    To(BTreeSet<Place>),
+    To(BTreeSet<RealServerKey>),
     /// Those that lead anywhere else than to one of these; all if there is none.
-    NotTo(BTreeSet<Place>),
+    NotTo(BTreeSet<RealServerKey>),
 }
 
 // === impl Stale ===
 
 impl Stale {
     /// Whether a flow that leads to `place` is stale.
-    pub fn matches(&self, place: &Place) -> bool {
+    pub fn matches(&self, place: &RealServerKey) -> bool {
         match self {
             Stale::To(places) => places.contains(place),
             Stale::NotTo(places) => !places.contains(place),

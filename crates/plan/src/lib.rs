@@ -28,7 +28,7 @@ pub use scheduler::{SCHEDULER_FLAG_BITS, Scheduler, SchedulerFlag};
 pub use service_plan::{HealthCheck, Policy, Reason, ServicePlan, Warning, plan_service};
 pub use set::{Entry, HASH_SIZE, Member, SetId, SetName, SetType};
 pub use state::State;
-pub use virtual_server::{RealServer, VirtualServer, VirtualServerConfig, VirtualServerKey};
+pub use virtual_server::{RealServer, RealServerKey, VirtualServer, VirtualServerConfig, VirtualServerKey};
 
 /// The dummy interface that carries the service addresses.
 pub const INTERFACE: &str = "kube-ipvs0";

@@ -58,6 +58,15 @@ pub struct RealServer {
     pub masqueraded: bool,
 }
 
+/// The identity of a real server within its virtual server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RealServerKey {
+    /// The endpoint's address.
+    pub address: IpAddr,
+    /// The endpoint's port.
+    pub port: u16,
+}
+
 // === impl VirtualServerKey ===
 
 impl fmt::Display for VirtualServerKey {
@@ -69,9 +78,9 @@ impl fmt::Display for VirtualServerKey {
 // === impl RealServer ===
 
 impl RealServer {
-    /// The identity of a real server within its virtual server.
-    pub fn key(&self) -> (IpAddr, u16) {
-        (self.address, self.port)
+    /// Its identity.
+    pub fn key(&self) -> RealServerKey {
+        RealServerKey { address: self.address, port: self.port }
     }
 }
 

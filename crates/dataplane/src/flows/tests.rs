@@ -39,7 +39,8 @@ fn check(operations: &[&str], expected: Expect) {
             Stale::To(places) => ("to", places),
             Stale::NotTo(places) => ("not to", places),
         };
-        let places: Vec<String> = places.iter().map(|(ip, port)| format!("{ip} {port}")).collect();
+        let places: Vec<String> =
+            places.iter().map(|place| format!("{} {}", place.address, place.port)).collect();
         format!("{key} {word} [{}]\n", places.join(", "))
     });
     expected.assert_eq(&lines.collect::<String>());

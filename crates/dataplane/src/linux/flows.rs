@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{Family, Protocol};
 use netlink::Errno;
 use netlink::conntrack::{self, Conntrack, Filter, Flow};
-use plan::VirtualServerKey;
+use plan::{RealServerKey, VirtualServerKey};
 
 use crate::Error;
 use crate::flows::Stale;
@@ -61,6 +61,7 @@ fn is_stale(flow: &Flow, stale: &BTreeMap<VirtualServerKey, Stale>) -> bool {
         port: flow.original.destination_port,
         protocol: Protocol::Udp,
     };
+    let leads_to = RealServerKey { address: flow.reply.source, port: flow.reply.source_port };
     flow.zone.unwrap_or(DEFAULT_ZONE) == DEFAULT_ZONE
-        && stale.get(&key).is_some_and(|stale| stale.matches(&(flow.reply.source, flow.reply.source_port)))
+        && stale.get(&key).is_some_and(|stale| stale.matches(&leads_to))
 }

@@ -72,7 +72,7 @@ fn draining_has_an_end_and_udp_does_not_drain() {
     let mut dataplane = settled(&before);
     for server in ["10.96.0.1:80/TCP", "10.96.0.1:53/UDP"] {
         let port = if server.ends_with("UDP") { 53 } else { 8080 };
-        let real = ("10.0.0.1".parse().unwrap(), port);
+        let real = real(&format!("10.0.0.1:{port}*1")).key();
         dataplane.kernel_mut().connections.insert((key(server), real), 1);
     }
     let began = Instant::now();

@@ -1,5 +1,7 @@
 //! What outlives a change: draining connections with a time of their own, and flows of UDP.
 
+use plan::RealServerKey;
+
 use super::*;
 
 fn with_drain_timeout(mut state: State, seconds: u64) -> State {
@@ -55,14 +57,13 @@ fn a_drain_timeout_of_zero_removes_at_once() {
 
 const DNS: &str = "10.96.0.10:53/UDP";
 
-fn flow(place: &str) -> (VirtualServerKey, (IpAddr, u16)) {
-    let place: std::net::SocketAddr = place.parse().unwrap();
-    (key(DNS), (place.ip(), place.port()))
+fn flow(place: &str) -> (VirtualServerKey, RealServerKey) {
+    (key(DNS), real(&format!("{place}*1")).key())
 }
 
 /// The flows to the virtual server for DNS that are left of those to `places`.
 fn left(dataplane: &Dataplane<FakeKernel>) -> Vec<String> {
-    dataplane.kernel().flows.iter().map(|(_, (ip, port))| format!("{ip}:{port}")).collect()
+    dataplane.kernel().flows.iter().map(|(_, place)| format!("{}:{}", place.address, place.port)).collect()
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use lab::count::{instructions, measured};
+use plan::{RealServerKey, VirtualServerKey};
 
 use super::*;
 
@@ -100,7 +101,10 @@ fn a_removal_costs_the_same_among_many_that_drain() {
         for number in 0..size {
             still.daemon.take(slice(&format!("web-{number}"), &[1]));
         }
-        let busy = |key: &plan::VirtualServerKey, host| ((*key, (IpAddr::from([10, 0, 0, host]), 8080)), 1);
+        let busy = |key: &VirtualServerKey, host| {
+            let address = IpAddr::from([10, 0, 0, host]);
+            ((*key, RealServerKey { address, port: 8080 }), 1)
+        };
         still.daemon.dataplane.kernel().with(|kernel| {
             let keys: Vec<_> = kernel.state.virtual_servers.keys().copied().collect();
             kernel.connections.extend(keys.iter().flat_map(|key| [busy(key, 1), busy(key, 2)]));
