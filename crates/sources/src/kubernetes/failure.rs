@@ -185,7 +185,12 @@ fn describe_transport(error: &kube::Error) -> String {
 
 /// What helps against an error of the connection, known by words in it.
 fn advice_on_transport(said: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 7] = [
+    const KNOWN: [(&str, &str); 8] = [
+        (
+            "tunnel error",
+            "the proxy on the way does not answer or does not let this through: see to it, or name the API server in \
+             NO_PROXY",
+        ),
         (
             "UnknownIssuer",
             "the certificate authority in the kubeconfig is not the server's, or there is none and this machine does not \
@@ -243,6 +248,10 @@ mod tests {
         check(&transport("invalid peer certificate: UnknownIssuer"), "certificate authority");
         check(&transport("tcp connect error: Connection refused (os error 111)"), "no API server listens");
         check(&transport("dns error: failed to lookup"), "cannot be resolved");
+        check(
+            &transport("tunnel error: failed to create underlying connection: Connection refused"),
+            "NO_PROXY",
+        );
         check(&transport("something new"), "is up");
     }
 }

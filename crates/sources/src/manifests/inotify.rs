@@ -125,3 +125,29 @@ fn is_link(path: &Path) -> bool {
     fs::symlink_metadata(path)
         .is_ok_and(|metadata| metadata.is_symlink() || metadata.is_file() && metadata.nlink() > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// The new directory may have the inode of the old one, and the kernel has forgotten it all the same.
+    #[test]
+    fn a_directory_that_is_made_again_is_listened_to() {
+        let options = Options { debounce: Duration::from_millis(20), poll: Duration::from_secs(10) };
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("m");
+        fs::create_dir(&folder).unwrap();
+        let mut inotify = Inotify::new(&folder);
+        inotify.listen();
+        fs::remove_dir(&folder).unwrap();
+        fs::create_dir(&folder).unwrap();
+        inotify.wait(&options);
+        inotify.listen();
+        fs::write(parent.path().join("a.yaml"), "").unwrap();
+        fs::rename(parent.path().join("a.yaml"), folder.join("a.yaml")).unwrap();
+        inotify.wait(&options);
+        assert_eq!(inotify.trust().changed, Changed::Named(BTreeSet::from(["a.yaml".into()])));
+    }
+}

@@ -17,8 +17,6 @@ use crate::manifests::{Options, watch};
 /// Longer than anything here takes; it only ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-const OPTIONS: Options = Options { debounce: Duration::from_millis(20), poll: Duration::from_millis(200) };
-
 /// A watched folder and what a reader of its changes holds.
 struct Scene {
     folder: TempDir,
@@ -34,10 +32,6 @@ impl Scene {
             fs::write(folder.path().join(name), text).unwrap();
         }
         Scene::watch(folder, |folder| folder.path().to_owned()).await
-    }
-
-    async fn watch(folder: TempDir, path: impl Fn(&TempDir) -> PathBuf) -> Scene {
-        Scene::watch_with(OPTIONS, folder, path).await
     }
 
     /// A file with two objects of which only the first is written anew so far.
@@ -58,7 +52,8 @@ impl Scene {
         self.expect(&[("a", "10.0.0.1"), ("b", "10.0.0.1"), ("c", "10.0.0.1")]).await;
     }
 
-    async fn watch_with(options: Options, folder: TempDir, path: impl Fn(&TempDir) -> PathBuf) -> Scene {
+    async fn watch(folder: TempDir, path: impl Fn(&TempDir) -> PathBuf) -> Scene {
+        let options = Options { debounce: Duration::from_millis(20), poll: Duration::from_millis(200) };
         let changes = watch(&path(&folder), options).unwrap();
         let mut scene = Scene { folder, changes, services: BTreeMap::new(), problems: Vec::new() };
         while scene.next().await != Change::Synced(Kind::Node) {}
@@ -272,21 +267,4 @@ async fn other_files_are_closed_while_one_is_written() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     scene.expect_no_change().await;
-}
-
-/// The new folder may have the number of the old one, and inotify has forgotten it all the same. Without a poll nothing
-/// else tells of it.
-#[tokio::test]
-async fn the_folder_is_made_again_at_once() {
-    let parent = tempfile::tempdir().unwrap();
-    fs::create_dir(parent.path().join("m")).unwrap();
-    fs::write(parent.path().join("m/a.yaml"), service("a", "10.0.0.1")).unwrap();
-    let options = Options { poll: Duration::from_secs(3600), ..OPTIONS };
-    let mut scene = Scene::watch_with(options, parent, |parent| parent.path().join("m")).await;
-    fs::remove_dir_all(scene.path("m")).unwrap();
-    fs::create_dir(scene.path("m")).unwrap();
-    scene.write("m/b.yaml", &service("b", "10.0.0.2"));
-    scene.expect(&[("b", "10.0.0.2")]).await;
-    scene.write("m/b.yaml", &service("b", "10.0.0.3"));
-    scene.expect(&[("b", "10.0.0.3")]).await;
 }
