@@ -32,11 +32,15 @@ fn reason(error: &anyhow::Error) -> String {
     text
 }
 
-/// Prints help, or what is wrong with the command line. The exit code of the latter is kube-proxy's; another one would
-/// be a result of `diff`.
+/// Prints help, or what is wrong with the command line.
 pub(crate) fn print_message(message: &clap::Error) -> ExitCode {
     // Nobody is left to tell of a failure.
     let _ = message.print();
+    exit_code(message)
+}
+
+/// That of a wrong command line is kube-proxy's; another one would be a result of `diff`.
+fn exit_code(message: &clap::Error) -> ExitCode {
     if message.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
@@ -76,7 +80,7 @@ mod tests {
     fn a_wrong_command_line_fails_and_help_does_not() {
         let code = |argument: &str| {
             let arguments = ["kube-ipvs", argument].map(std::ffi::OsString::from);
-            format!("{:?}", print_message(&crate::flags::Cli::read(arguments).unwrap_err()))
+            format!("{:?}", exit_code(&crate::flags::Cli::read(arguments).unwrap_err()))
         };
         assert_eq!(code("--no-such-flag"), format!("{:?}", ExitCode::FAILURE));
         assert_eq!(code("--help"), format!("{:?}", ExitCode::SUCCESS));
