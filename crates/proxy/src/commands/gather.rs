@@ -79,3 +79,16 @@ fn read(flags: &PlanFlags, configuration: &Configuration, node_name: &str) -> an
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     Ok(runtime.block_on(sources::kubernetes::load(config::api_server(configuration, node_name)))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_nodes_lacks_none() {
+        let told = || [Change::NodeApplied(Node::named("node-a"))];
+        assert!(!lacks_node(&told(), "node-a", true));
+        assert!(lacks_node(&told(), "node-aa", true) && lacks_node(&told(), "node-aa", false));
+        assert!(lacks_node(&[], "node-a", true) && !lacks_node(&[], "node-a", false));
+    }
+}

@@ -230,4 +230,13 @@ mod tests {
         advance(HALF).await;
         assert!(!health.is_healthy());
     }
+
+    #[test]
+    fn a_node_is_awaited_until_it_is_told_of() {
+        assert!(!health().awaits_node());
+        let awaiting = ProxyHealth::new(LIMIT, Family::ALL.into(), true);
+        assert!(awaiting.awaits_node());
+        awaiting.set_node(&Node::named("node-a"));
+        assert!(!awaiting.awaits_node() && awaiting.node_is_eligible());
+    }
 }
