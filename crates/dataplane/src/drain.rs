@@ -11,7 +11,7 @@ use crate::RealServerLoad;
 
 /// The real servers that are draining.
 #[derive(Debug)]
-pub struct Drains {
+pub(crate) struct Drains {
     /// By virtual server; none without any that drain.
     draining: BTreeMap<VirtualServerKey, BTreeMap<RealServerKey, Draining>>,
     /// How many there are in each family.
@@ -32,18 +32,18 @@ struct Draining {
 
 impl Drains {
     /// Nothing drains yet.
-    pub fn new(limit: Duration) -> Self {
+    pub(crate) fn new(limit: Duration) -> Self {
         Drains { draining: BTreeMap::new(), count: PerFamily::default(), limit }
     }
 
     /// Gives those that begin to drain from now on another limit, where their Services say nothing.
-    pub fn set_limit(&mut self, limit: Duration) {
+    pub(crate) fn set_limit(&mut self, limit: Duration) {
         self.limit = limit;
     }
 
     /// Whether real servers of this protocol are worth draining. UDP has no connections that end, so that a
     /// constant sender would keep its dead endpoint for ever (kubernetes#71514).
-    pub fn applies_to(protocol: Protocol) -> bool {
+    pub(crate) fn applies_to(protocol: Protocol) -> bool {
         match protocol {
             Protocol::Tcp | Protocol::Sctp => true,
             Protocol::Udp => false,
@@ -52,7 +52,7 @@ impl Drains {
 
     /// Begins to drain a real server, for as long as its Service allows; one that is draining already goes on.
     /// Says whether there is any time for it.
-    pub fn begin(
+    pub(crate) fn begin(
         &mut self,
         key: VirtualServerKey,
         real: &RealServer,
@@ -71,7 +71,7 @@ impl Drains {
     }
 
     /// Ends draining, because the real server is wanted again or is gone. Says whether it was draining.
-    pub fn end(&mut self, key: &VirtualServerKey, real: &RealServer) -> bool {
+    pub(crate) fn end(&mut self, key: &VirtualServerKey, real: &RealServer) -> bool {
         let Some(places) = self.draining.get_mut(key) else { return false };
         let was_draining = places.remove(&real.key()).is_some();
         *self.count.get_mut(Family::of(&key.address)) -= usize::from(was_draining);
@@ -82,34 +82,29 @@ impl Drains {
     }
 
     /// Ends draining of everything behind a virtual server that is gone.
-    pub fn forget(&mut self, key: &VirtualServerKey) {
+    pub(crate) fn forget(&mut self, key: &VirtualServerKey) {
         let ended = self.draining.remove(key).map_or(0, |places| places.len());
         *self.count.get_mut(Family::of(&key.address)) -= ended;
     }
 
     /// How many real servers are draining.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count.v4 + self.count.v6
     }
 
     /// How many real servers of virtual servers of `family` are draining.
-    pub fn of(&self, family: Family) -> usize {
+    pub(crate) fn of(&self, family: Family) -> usize {
         *self.count.get(family)
     }
 
-    /// Whether nothing is draining.
-    pub fn is_empty(&self) -> bool {
-        self.draining.is_empty()
-    }
-
     /// The virtual servers behind which something is draining.
-    pub fn virtual_servers(&self) -> BTreeSet<VirtualServerKey> {
+    pub(crate) fn virtual_servers(&self) -> BTreeSet<VirtualServerKey> {
         self.draining.keys().copied().collect()
     }
 
     /// Of the real servers of `key`, those that have drained or have taken too long. What is draining but no
     /// longer there is forgotten.
-    pub fn finished(
+    pub(crate) fn finished(
         &mut self,
         key: &VirtualServerKey,
         loads: &[RealServerLoad],
@@ -135,7 +130,7 @@ impl Drains {
 
     /// Takes what is draining out of an observed state, so that it does not look like something to remove.
     /// A draining real server that got a weight from somebody else stays in.
-    pub fn hide(&self, state: &mut State) {
+    pub(crate) fn hide(&self, state: &mut State) {
         for (key, places) in &self.draining {
             let Some(server) = state.virtual_servers.get_mut(key) else {
                 continue;

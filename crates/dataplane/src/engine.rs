@@ -90,7 +90,7 @@ struct Ground {
 /// What is known of the UDP flows that conntrack remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flows {
-    /// Some may be stale: at start, and after a failure. A reconciliation looks at all of them.
+    /// Some may be stale: at start, and after a failure. The next reconciliation or audit looks at all of them.
     Unknown,
     /// Stale ones were forgotten as they became so.
     Known,
@@ -129,12 +129,14 @@ impl<K: Kernel> Dataplane<K> {
     }
 
     /// The kernel, to be prodded by tests.
-    pub fn kernel_mut(&mut self) -> &mut K {
+    #[cfg(test)]
+    pub(crate) fn kernel_mut(&mut self) -> &mut K {
         &mut self.kernel
     }
 
     /// Ends the engine and gives the kernel back, as it is.
-    pub fn into_kernel(self) -> K {
+    #[cfg(test)]
+    pub(crate) fn into_kernel(self) -> K {
         self.kernel
     }
 

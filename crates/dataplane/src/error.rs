@@ -172,7 +172,11 @@ pub enum Error {
         stderr: String,
     },
     /// A sysctl has the wrong value and cannot be set.
-    #[error("sysctl {} cannot be set to {value}: {source}{}", dotted(&path.to_string_lossy()), advice::on_sysctl(path, source))]
+    #[error(
+        "sysctl {} cannot be set to {value}: {source}{}",
+        dotted(&path.to_string_lossy()),
+        advice::on_sysctl(path, source)
+    )]
     Sysctl {
         /// The file under `/proc/sys`.
         path: PathBuf,

@@ -170,8 +170,8 @@ pub struct VirtualServers {
 pub struct Shortfall {
     /// What can be created.
     pub missing: Vec<Missing>,
-    /// For each thing that is there in another form, [`Error::ForeignInterface`] or [`Error::SetMismatch`]. Somebody has
-    /// to take it away.
+    /// For each thing that is there in another form, [`Error::ForeignInterface`] or [`Error::SetMismatch`]. Somebody
+    /// has to take it away.
     pub misfits: Vec<Error>,
 }
 

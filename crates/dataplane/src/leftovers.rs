@@ -70,8 +70,9 @@ mod tests {
     use super::*;
     use crate::fake::FakeKernel;
 
-    const MODE_IPTABLES: &str = "*nat\n:PREROUTING - [0:0]\n:KUBE-SERVICES - [0:0]\n:KUBE-SVC-NPX46M4PTMTKRN6Y - [0:0]\n\
-         :KUBE-PROXY-CANARY - [0:0]\n-A KUBE-SVC-NPX46M4PTMTKRN6Y -s 10.0.0.1/32 -j RETURN\nCOMMIT\n";
+    const MODE_IPTABLES: &str = "*nat\n:PREROUTING - [0:0]\n:KUBE-SERVICES - [0:0]\n\
+         :KUBE-SVC-NPX46M4PTMTKRN6Y - [0:0]\n:KUBE-PROXY-CANARY - [0:0]\n\
+         -A KUBE-SVC-NPX46M4PTMTKRN6Y -s 10.0.0.1/32 -j RETURN\nCOMMIT\n";
 
     #[test]
     fn chains_and_tables_of_other_modes_go_and_ours_stay() {

@@ -4,16 +4,16 @@
 //! [`Kernel`] is the one door: [`linux::Linux`] is the real one, [`fake::FakeKernel`] has its semantics in
 //! memory. [`Dataplane`] does everything that does not depend on which of them it is.
 
-pub mod drain;
-pub mod engine;
-pub mod error;
+mod drain;
+mod engine;
+mod error;
 pub mod fake;
 pub mod flows;
-pub mod kernel;
+mod kernel;
 pub mod leftovers;
 pub mod linux;
-pub mod meter;
-pub mod report;
+mod meter;
+mod report;
 pub mod sysctl;
 
 pub use engine::{Dataplane, Progress, Settings, Target};

@@ -1,4 +1,5 @@
-//! The real kernel: IPVS, sets, the interface and what is local by it over netlink; rules through the iptables programs.
+//! The real kernel: IPVS, sets, the interface and what is local by it over netlink; rules through the programs of
+//! iptables.
 
 pub mod cleanup;
 mod convert;

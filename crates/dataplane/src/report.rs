@@ -10,19 +10,19 @@ use plan::{Element, Operation, Scheduler, VirtualServerKey};
 
 use crate::{Error, Failure};
 
-/// The outcome of a change, a reconciliation or a sweep.
+/// The outcome of a change, a reconciliation, an audit or a sweep.
 #[derive(Debug, Default)]
 pub struct Report {
     /// How many operations were sent.
     pub sent: usize,
     /// What was found wrong with interface, sets, rules or sysctls, and put right.
     pub repaired: Vec<Repaired>,
-    /// How many of them the kernel refused, those included that need another one of them.
+    /// How many of those sent the kernel refused, those included that need another one of them.
     pub refused: Tally,
     /// What was not sent because of what had failed before: addresses to bind whose virtual servers were refused, and
     /// entries to remove that tell whose an address or a virtual server is that may still be there.
     pub held_back: Vec<Operation>,
-    /// Elements that the kernel refused, without those that need another one of them. They are tried again by the next reconciliation.
+    /// Elements that the kernel refused, without those that need another one of them. The next audit tries them again.
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
     pub errors: Vec<Error>,
@@ -36,9 +36,9 @@ pub struct Report {
     pub drained: usize,
     /// Each look through conntrack that could be finished.
     pub looks: Vec<ConntrackLook>,
-    /// What else is in the kernel and was left alone; only a reconciliation looks.
+    /// What else is in the kernel and was left alone; only a reconciliation or an audit looks.
     pub foreign: Option<Foreign>,
-    /// What a reconciliation found to differ from the plan, before it sent anything.
+    /// What a reconciliation or an audit found to differ from the plan, before it sent anything.
     pub differences: Differences,
 }
 

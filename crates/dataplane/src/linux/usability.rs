@@ -70,7 +70,8 @@ pub(super) fn is_missing(error: &netlink::Error) -> bool {
     matches!(error, FamilyMissing { .. } | Kernel { errno: Errno::EINVAL, .. })
 }
 
-/// Opens a part of the kernel, for which its module is loaded if need be. What was said to that in vain is in the error.
+/// Opens a part of the kernel, for which its module is loaded if need be. What was said to that in vain is in the
+/// error.
 fn open_or_load<T>(
     what: &'static str,
     open: impl Fn() -> Result<T, netlink::Error>,
