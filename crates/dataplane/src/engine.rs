@@ -11,13 +11,14 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use model::Family;
+use netlink::ipvs::Timeouts;
 use plan::ownership;
 use plan::rules::{Ruleset, ruleset};
 use plan::{Difference, Operation, Options, State, VirtualServerKey};
 
 use crate::Error;
 use crate::drain::Drains;
-use crate::kernel::{Kernel, Missing, Observed, Shortfall};
+use crate::kernel::{Kernel, Missing, Observed, Shortfall, timeouts_after};
 use crate::leftovers::{self, Leftovers};
 use crate::report::{Comparison, Differences, Foreign, Foundation, Repaired, Report};
 use crate::sysctl::{Sysctl, Sysctls, dotted};
@@ -31,8 +32,8 @@ use self::rules::Rules;
 pub struct Settings {
     /// The kernel settings to keep.
     pub sysctls: Vec<Sysctl>,
-    /// The IPVS connection timeouts in seconds: TCP, TCP after a FIN, UDP; 0 leaves the kernel's.
-    pub timeouts: [u32; 3],
+    /// The IPVS connection timeouts; 0 leaves the kernel's.
+    pub timeouts: Timeouts,
     /// How long a removed real server may keep its connections, where its Service says nothing; zero not at
     /// all.
     pub drain_limit: Duration,
@@ -55,7 +56,7 @@ pub struct Dataplane<K> {
     kernel: K,
     sysctls: Sysctls,
     /// [`Settings::timeouts`] until they are set; who changes them later knows why.
-    timeouts: [u32; 3],
+    timeouts: Timeouts,
     drains: Drains,
     rules: Rules,
     flows: Flows,
@@ -322,16 +323,19 @@ impl<K: Kernel> Dataplane<K> {
 
     fn enforce_timeouts(&mut self, report: &mut Report) -> Result<(), Error> {
         let wanted = self.timeouts;
-        if wanted == [0; 3] {
+        if wanted == Timeouts::default() {
             return Ok(());
         }
         let found = self.kernel.timeouts()?;
-        if wanted.iter().zip(found).any(|(wanted, found)| *wanted != 0 && *wanted != found) {
+        let after = timeouts_after(wanted, found);
+        if after != found {
             self.kernel.set_timeouts(wanted)?;
-            let text = format!("IPVS timeouts set to {wanted:?} seconds");
+            let Timeouts { tcp, tcp_fin, udp } = after;
+            let text =
+                format!("IPVS timeouts set to {tcp} s (TCP), {tcp_fin} s (TCP after a FIN), {udp} s (UDP)");
             report.repaired.push(Repaired::new(Foundation::Timeouts, text));
         }
-        self.timeouts = [0; 3];
+        self.timeouts = Timeouts::default();
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use model::{Family, PerFamily};
 use netlink::Errno;
+use netlink::ipvs::Timeouts;
 use plan::{
     Entry, Member, Operation, RealServer, RealServerKey, Scheduler, SetId, State, VirtualServer,
     VirtualServerKey,
@@ -17,7 +18,7 @@ use crate::Error;
 use crate::flows::Stale;
 use crate::kernel::{
     Applied, Failure, Kernel, Missing, Part, RealServerLoad, RulesReader, SentMessages, Shortfall,
-    VirtualServers,
+    VirtualServers, timeouts_after,
 };
 
 use self::rules::SavedRules;
@@ -60,7 +61,7 @@ pub struct FakeKernel {
     /// Whether sysctls can only be read.
     pub read_only_sysctls: bool,
     /// The IPVS timeouts.
-    pub timeouts: [u32; 3],
+    pub timeouts: Timeouts,
     /// A word of rules and how this kernel's `iptables-save` puts it.
     pub other_word: Option<(&'static str, &'static str)>,
     /// Inputs with rules to refuse, by their family and a part of their text, each as often as it stands here.
@@ -329,7 +330,7 @@ impl Kernel for FakeKernel {
         Ok(())
     }
 
-    fn timeouts(&mut self) -> Result<[u32; 3], Error> {
+    fn timeouts(&mut self) -> Result<Timeouts, Error> {
         Ok(self.timeouts)
     }
 
@@ -337,13 +338,10 @@ impl Kernel for FakeKernel {
         SentMessages::default()
     }
 
-    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error> {
-        for (current, wanted) in self.timeouts.iter_mut().zip(seconds) {
-            if wanted != 0 {
-                *current = wanted;
-            }
-        }
-        self.log.push(format!("set timeouts {seconds:?}"));
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
+        self.timeouts = timeouts_after(timeouts, self.timeouts);
+        let Timeouts { tcp, tcp_fin, udp } = timeouts;
+        self.log.push(format!("set timeouts {tcp} {tcp_fin} {udp}"));
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use model::Family;
 use netlink::Errno;
+use netlink::ipvs::Timeouts;
 use plan::{
     Element, Entry, INTERFACE, Member, Operation, RealServer, SetId, State, VirtualServer,
     VirtualServerConfig, VirtualServerKey,
@@ -124,17 +125,17 @@ pub trait Kernel {
     /// If it cannot be written.
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), Error>;
 
-    /// The IPVS connection timeouts in seconds: TCP, TCP after a FIN, UDP.
+    /// The IPVS connection timeouts.
     ///
     /// # Errors
     /// If they cannot be read.
-    fn timeouts(&mut self) -> Result<[u32; 3], Error>;
+    fn timeouts(&mut self) -> Result<Timeouts, Error>;
 
-    /// Sets the IPVS connection timeouts in seconds; one that is 0 stays as it is.
+    /// Sets the IPVS connection timeouts; one that is 0 stays as it is.
     ///
     /// # Errors
     /// If the kernel refuses them.
-    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error>;
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error>;
 
     /// How many netlink messages were sent so far.
     fn sent_messages(&self) -> SentMessages;
@@ -269,6 +270,16 @@ pub(crate) fn observe_with<K: Kernel + ?Sized>(
     }
     state.addresses = kernel.addresses()?;
     Ok(Observed { state, firewall_marks })
+}
+
+/// What becomes of `found` when `wanted` is set.
+pub(crate) fn timeouts_after(wanted: Timeouts, found: Timeouts) -> Timeouts {
+    let after = |wanted, found| if wanted == 0 { found } else { wanted };
+    Timeouts {
+        tcp: after(wanted.tcp, found.tcp),
+        tcp_fin: after(wanted.tcp_fin, found.tcp_fin),
+        udp: after(wanted.udp, found.udp),
+    }
 }
 
 /// Real servers as a plan orders them.

@@ -26,3 +26,4 @@ pub use meter::{Meter, Traffic};
 pub use report::{Comparison, ConntrackLook, Differences, Foreign, Foundation, Repaired, Report, Tally};
 
 pub use netlink::Errno;
+pub use netlink::ipvs::Timeouts;

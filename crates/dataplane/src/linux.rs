@@ -24,7 +24,7 @@ use model::{Family, PerFamily};
 use netlink::Outcome;
 use netlink::conntrack::Conntrack;
 use netlink::ipset::{self, Ipset};
-use netlink::ipvs::{self, Ipvs};
+use netlink::ipvs::{self, Ipvs, Timeouts};
 use nix::unistd::{AccessFlags, access};
 use plan::{Entry, Operation, SetId, VirtualServerKey};
 
@@ -210,14 +210,11 @@ impl Kernel for Linux {
         fs::write(&path, value).map_err(|source| Error::Sysctl { path, value: value.to_owned(), source })
     }
 
-    fn timeouts(&mut self) -> Result<[u32; 3], Error> {
-        let found = self.ipvs.timeouts().map_err(Error::netlink("reading the IPVS timeouts"))?;
-        Ok([found.tcp, found.tcp_fin, found.udp])
+    fn timeouts(&mut self) -> Result<Timeouts, Error> {
+        self.ipvs.timeouts().map_err(Error::netlink("reading the IPVS timeouts"))
     }
 
-    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), Error> {
-        let [tcp, tcp_fin, udp] = seconds;
-        let timeouts = ipvs::Timeouts { tcp, tcp_fin, udp };
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), Error> {
         self.ipvs.set_timeouts(timeouts).map_err(Error::netlink("setting the IPVS timeouts"))
     }
 

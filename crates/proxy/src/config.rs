@@ -6,9 +6,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use config::Configuration;
 use config::configuration::{Conntrack, LocalMode, LocalTrafficPolicy, NodePortAddresses};
-use dataplane::Settings;
 use dataplane::linux::Machine;
 use dataplane::sysctl::{self, Choices};
+use dataplane::{Settings, Timeouts};
 use model::{Family, PerFamily};
 use plan::{LocalDetector, LocalPolicy, Options, Scheduler};
 use sources::kubernetes::Encoding;
@@ -59,9 +59,10 @@ pub(crate) fn settings(configuration: &Configuration, machine: &Machine) -> Sett
         udp: seconds(conntrack.udp_timeout),
         udp_stream: seconds(conntrack.udp_stream_timeout),
     };
+    let [tcp, tcp_fin, udp] = configuration.ipvs_timeouts.map(|timeout| seconds(timeout).unwrap_or_default());
     Settings {
         sysctls: sysctl::sysctls(&choices, &machine.kernel_release),
-        timeouts: configuration.ipvs_timeouts.map(|timeout| seconds(timeout).unwrap_or_default()),
+        timeouts: Timeouts { tcp, tcp_fin, udp },
         drain_limit: configuration.own.drain_timeout,
     }
 }

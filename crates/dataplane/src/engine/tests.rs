@@ -61,7 +61,11 @@ fn config(scheduler: Scheduler) -> VirtualServerConfig {
 }
 
 pub(super) fn dataplane() -> Dataplane<FakeKernel> {
-    let settings = Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) };
+    let settings = Settings {
+        sysctls: Vec::new(),
+        timeouts: Timeouts::default(),
+        drain_limit: Duration::from_secs(900),
+    };
     Dataplane::new(FakeKernel::new(), settings)
 }
 
@@ -207,7 +211,7 @@ fn flushed_rules_are_written_again_once() {
 fn a_sysctl_that_cannot_be_set_is_an_error_only_if_traffic_needs_it() {
     let sysctl = |name, needed| Sysctl { name, value: "1".to_owned(), needed, least: false };
     let sysctls = vec![sysctl("net/needed", true), sysctl("net/wished", false)];
-    let settings = Settings { sysctls, timeouts: [0; 3], drain_limit: Duration::ZERO };
+    let settings = Settings { sysctls, timeouts: Timeouts::default(), drain_limit: Duration::ZERO };
     let mut dataplane = Dataplane::new(FakeKernel::new(), settings);
     dataplane.kernel_mut().read_only_sysctls = true;
     let report = reconcile(&mut dataplane, &State::default());
@@ -216,24 +220,28 @@ fn a_sysctl_that_cannot_be_set_is_an_error_only_if_traffic_needs_it() {
     assert_eq!((report.errors.len(), report.limitations.len()), (1, 0));
 }
 
+fn tcp_timeout(tcp: u32) -> Timeouts {
+    Timeouts { tcp, ..Timeouts::default() }
+}
+
 /// A full table of connections is made larger by hand, in the middle of the night.
 #[test]
 fn what_traffic_does_not_need_is_set_once_and_left_to_the_operator() {
     let sysctl = |name, needed| Sysctl { name, value: "1".to_owned(), needed, least: false };
     let sysctls = vec![sysctl("net/needed", true), sysctl("net/wished", false)];
-    let settings = Settings { sysctls, timeouts: [900, 0, 0], drain_limit: Duration::ZERO };
+    let settings = Settings { sysctls, timeouts: tcp_timeout(900), drain_limit: Duration::ZERO };
     let mut dataplane = Dataplane::new(FakeKernel::new(), settings.clone());
     reconcile(&mut dataplane, &State::default());
     let found = |dataplane: &mut Dataplane<FakeKernel>| {
         let kernel = dataplane.kernel_mut();
         let [needed, wished] = ["net/needed", "net/wished"].map(|name| kernel.sysctl(name));
-        (needed.unwrap(), wished.unwrap(), kernel.timeouts().unwrap()[0])
+        (needed.unwrap(), wished.unwrap(), kernel.timeouts().unwrap().tcp)
     };
     assert_eq!(found(&mut dataplane), ("1".to_owned(), "1".to_owned(), 900));
     for name in ["net/needed", "net/wished"] {
         dataplane.kernel_mut().set_sysctl(name, "7").unwrap();
     }
-    dataplane.kernel_mut().set_timeouts([700, 0, 0]).unwrap();
+    dataplane.kernel_mut().set_timeouts(tcp_timeout(700)).unwrap();
     reconcile(&mut dataplane, &State::default());
     assert_eq!(found(&mut dataplane), ("1".to_owned(), "7".to_owned(), 700));
     dataplane.set_settings(settings);

@@ -63,7 +63,7 @@ fn conntrack_limits_follow_kube_proxy() {
 fn a_zero_timeout_leaves_the_kernels_value() {
     let machine = Machine { kernel_release: "6.1.0".to_owned(), processors: 8 };
     let settings = settings(&configuration(&["--ipvs-udp-timeout=5m"]), &machine);
-    assert_eq!(settings.timeouts, [0, 0, 300]);
+    assert_eq!(settings.timeouts, Timeouts { tcp: 0, tcp_fin: 0, udp: 300 });
     let names: Vec<&str> = settings.sysctls.iter().map(|sysctl| sysctl.name).collect();
     assert!(names.contains(&"net/netfilter/nf_conntrack_tcp_timeout_established"));
     assert!(!names.contains(&"net/netfilter/nf_conntrack_udp_timeout"));

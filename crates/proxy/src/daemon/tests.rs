@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use dataplane::fake::FakeKernel;
-use dataplane::{Kernel, Settings};
+use dataplane::{Kernel, Settings, Timeouts};
 use model::{
     Endpoint, EndpointSlice, Family, Kind, PerFamily, Protocol, SchedulingHints, Service, ServiceKind,
     ServicePort, SlicePort, TrafficPolicy,
@@ -95,11 +95,11 @@ impl Kernel for Shared {
     fn set_sysctl(&mut self, name: &str, value: &str) -> Result<(), dataplane::Error> {
         self.with(|kernel| kernel.set_sysctl(name, value))
     }
-    fn timeouts(&mut self) -> Result<[u32; 3], dataplane::Error> {
+    fn timeouts(&mut self) -> Result<Timeouts, dataplane::Error> {
         self.with(|kernel| kernel.timeouts())
     }
-    fn set_timeouts(&mut self, seconds: [u32; 3]) -> Result<(), dataplane::Error> {
-        self.with(|kernel| kernel.set_timeouts(seconds))
+    fn set_timeouts(&mut self, timeouts: Timeouts) -> Result<(), dataplane::Error> {
+        self.with(|kernel| kernel.set_timeouts(timeouts))
     }
     fn sent_messages(&self) -> dataplane::SentMessages {
         self.with(|kernel| kernel.sent_messages())
@@ -186,7 +186,7 @@ fn daemon<K: Kernel>(kernel: K, options: Options, outlets: Outlets) -> Daemon<K>
 }
 
 fn settings() -> Settings {
-    Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) }
+    Settings { sysctls: Vec::new(), timeouts: Timeouts::default(), drain_limit: Duration::from_secs(900) }
 }
 
 /// Runs a daemon to which nobody but its source has anything to say.

@@ -106,7 +106,11 @@ fn standing() -> (State, FakeKernel) {
 fn over(kernel: FakeKernel) -> Dataplane<FakeKernel> {
     Dataplane::new(
         kernel,
-        Settings { sysctls: Vec::new(), timeouts: [0; 3], drain_limit: Duration::from_secs(900) },
+        Settings {
+            sysctls: Vec::new(),
+            timeouts: Timeouts::default(),
+            drain_limit: Duration::from_secs(900),
+        },
     )
 }
 

@@ -21,7 +21,7 @@ fn what_was_prepared_is_not_done_again_and_told_by_the_first_reconciliation() {
 #[test]
 fn what_could_not_be_prepared_is_given_and_done_by_the_first_reconciliation() {
     let sysctls = vec![Sysctl { name: "net/wished", value: "1".to_owned(), needed: false, least: false }];
-    let settings = Settings { sysctls, timeouts: [0; 3], drain_limit: Duration::ZERO };
+    let settings = Settings { sysctls, timeouts: Timeouts::default(), drain_limit: Duration::ZERO };
     let mut dataplane = Dataplane::new(FakeKernel::new(), settings);
     dataplane.kernel_mut().read_only_sysctls = true;
     dataplane.kernel_mut().refused_rules.push((Family::V4, "KUBE-SERVICES"));

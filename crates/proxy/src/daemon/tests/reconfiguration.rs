@@ -3,7 +3,8 @@
 use super::*;
 
 pub(super) fn reconfiguration(options: Options) -> Reconfiguration {
-    Reconfiguration { options, settings: Settings { timeouts: [900, 0, 0], ..settings() }, periods: PERIODS }
+    let timeouts = Timeouts { tcp: 900, ..Timeouts::default() };
+    Reconfiguration { options, settings: Settings { timeouts, ..settings() }, periods: PERIODS }
 }
 
 impl Bench {
@@ -25,7 +26,7 @@ async fn services_are_changed_in_place_and_settings_follow() {
     settle().await;
     assert_eq!(
         bench.kernel.with(FakeKernel::take_log),
-        "change virtual server 10.96.0.1:80/TCP\nset timeouts [900, 0, 0]\n",
+        "change virtual server 10.96.0.1:80/TCP\nset timeouts 900 0 0\n",
         "nothing is taken away for it"
     );
     assert!(bench.virtual_servers().starts_with("-A -t 10.96.0.1:80 -s lc\n"));
