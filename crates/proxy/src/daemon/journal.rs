@@ -222,12 +222,12 @@ impl Journal {
     }
 
     /// The first sync waits for something that the Node has not told. That the list of Nodes is the last to come is
-    /// nothing unusual.
+    /// nothing unusual, and why one does not come at all is told where it is asked for.
     pub(super) fn waits(&mut self, node: &str, what: &'static str, longest: Duration) {
         const MESSAGE: &str = "waiting for the Node before anything is changed";
         match self.waits_for.replace(what) {
             Some(known) if known == what => {}
-            _ if what == LIST => info!(node, "for" = what, longest = ?longest, "{MESSAGE}"),
+            _ if what == LIST => debug!(node, "for" = what, longest = ?longest, "{MESSAGE}"),
             _ => warn!(node, "for" = what, longest = ?longest, "{MESSAGE}"),
         }
     }
