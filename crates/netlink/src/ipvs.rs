@@ -19,7 +19,7 @@ use crate::{
 use self::attributes as attr;
 pub use self::table::{
     FLAG_HASHED, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAG_SCHEDULER_1, FLAG_SCHEDULER_2, FLAG_SCHEDULER_3,
-    Forwarding, Info, RealServer, RealServerStatus, Request, Stats, Timeouts, VirtualServer,
+    Family, Forwarding, Info, RealServer, RealServerStatus, Request, Stats, Timeouts, VirtualServer,
     VirtualServerConfig, VirtualServerId,
 };
 

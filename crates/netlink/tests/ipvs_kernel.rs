@@ -15,8 +15,8 @@ use namespace::{in_new_namespace, run, sorted};
 use netlink::{
     Errno, Outcome, Refused,
     ipvs::{
-        FLAG_HASHED, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAG_SCHEDULER_1, FLAG_SCHEDULER_2, Forwarding, Ipvs,
-        RealServer, Request, Stats, Timeouts, VirtualServerConfig, VirtualServerId,
+        FLAG_HASHED, FLAG_ONE_PACKET, FLAG_PERSISTENT, FLAG_SCHEDULER_1, FLAG_SCHEDULER_2, Family,
+        Forwarding, Ipvs, RealServer, Request, Stats, Timeouts, VirtualServerConfig, VirtualServerId,
     },
 };
 
@@ -42,7 +42,7 @@ fn config(id: VirtualServerId, scheduler: &str) -> VirtualServerConfig {
         scheduler: scheduler.to_owned(),
         flags: 0,
         timeout: 0,
-        netmask: if id.family() == 2 { 0xffff_ffff } else { 128 },
+        netmask: if id.family() == Family::Inet { 0xffff_ffff } else { 128 },
         persistence_engine: None,
     }
 }
@@ -132,8 +132,8 @@ fn virtual_servers_are_as_ipvsadm_shows_them() {
             add(sip),
             add(one_packet),
             add(config(address(SCTP, "fd00::1", 9999), "wlc")),
-            add(config(VirtualServerId::FirewallMark { family: 2, mark: 7 }, "wrr")),
-            add(config(VirtualServerId::FirewallMark { family: 10, mark: 8 }, "lc")),
+            add(config(VirtualServerId::FirewallMark { family: Family::Inet, mark: 7 }, "wrr")),
+            add(config(VirtualServerId::FirewallMark { family: Family::Inet6, mark: 8 }, "lc")),
         ],
         &[
             "-A -t 10.96.0.1:443 -s rr",
@@ -249,7 +249,7 @@ fn what_is_added_is_listed() {
             netmask: 64,
             ..persistent(address(UDP, "fd00::1", 53), "mh", FLAG_SCHEDULER_2, 10800)
         };
-        let marked = config(VirtualServerId::FirewallMark { family: 10, mark: 7 }, "wrr");
+        let marked = config(VirtualServerId::FirewallMark { family: Family::Inet6, mark: 7 }, "wrr");
         let mut configs = vec![
             config(address(TCP, "10.96.0.1", 443), "rr"),
             VirtualServerConfig {

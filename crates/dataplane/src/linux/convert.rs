@@ -33,7 +33,10 @@ pub(super) fn key(id: &VirtualServerId) -> Option<VirtualServerKey> {
 }
 
 pub(super) fn observed_config(server: &ipvs::VirtualServer) -> VirtualServerConfig {
-    let family = if server.id.family() == 2 { Family::V4 } else { Family::V6 };
+    let family = match server.id.family() {
+        ipvs::Family::Inet => Family::V4,
+        ipvs::Family::Inet6 => Family::V6,
+    };
     let persistent = server.flags & FLAG_PERSISTENT != 0;
     let known = FLAG_PERSISTENT | FLAG_HASHED | SCHEDULER_FLAG_BITS;
     VirtualServerConfig {

@@ -1,7 +1,5 @@
 //! Commands and attributes by the kernel's names (`linux/ip_vs.h`).
 
-use std::net::IpAddr;
-
 pub(super) const IPVS_GENL_NAME: &str = "IPVS";
 pub(super) const IPVS_GENL_VERSION: u8 = 1;
 
@@ -63,7 +61,3 @@ pub(super) const FORWARDING_MASK: u32 = 0x7;
 
 pub(super) const AF_INET: u16 = 2;
 pub(super) const AF_INET6: u16 = 10;
-
-pub(super) fn family(address: &IpAddr) -> u16 {
-    if address.is_ipv4() { AF_INET } else { AF_INET6 }
-}

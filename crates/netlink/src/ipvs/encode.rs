@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    RealServer, Request, Timeouts, VirtualServerConfig, VirtualServerId,
+    Family, RealServer, Request, Timeouts, VirtualServerConfig, VirtualServerId,
     attributes::{self as attr, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE},
 };
 
@@ -72,7 +72,7 @@ fn virtual_server(encoder: &mut Encoder<'_>, number: u8, config: &VirtualServerC
         encoder.put(attr::IPVS_SVC_ATTR_FLAGS, &flags(config.flags));
         encoder.put_u32(attr::IPVS_SVC_ATTR_TIMEOUT, config.timeout);
         // An IPv4 mask is in network byte order, an IPv6 prefix length in the host's.
-        if config.id.family() == attr::AF_INET {
+        if config.id.family() == Family::Inet {
             encoder.put(attr::IPVS_SVC_ATTR_NETMASK, &config.netmask.to_be_bytes());
         } else {
             encoder.put_u32(attr::IPVS_SVC_ATTR_NETMASK, config.netmask);
@@ -91,7 +91,7 @@ fn real_server(encoder: &mut Encoder<'_>, server: &RealServer) {
 }
 
 fn id_attributes(encoder: &mut Encoder<'_>, id: &VirtualServerId) {
-    encoder.put_u16(attr::IPVS_SVC_ATTR_AF, id.family());
+    encoder.put_u16(attr::IPVS_SVC_ATTR_AF, id.family().number());
     match id {
         VirtualServerId::Address { protocol, address, port } => {
             encoder.put_u16(attr::IPVS_SVC_ATTR_PROTOCOL, u16::from(*protocol));
@@ -103,7 +103,7 @@ fn id_attributes(encoder: &mut Encoder<'_>, id: &VirtualServerId) {
 }
 
 fn real_server_id(encoder: &mut Encoder<'_>, address: &IpAddr, port: u16) {
-    encoder.put_u16(attr::IPVS_DEST_ATTR_ADDR_FAMILY, attr::family(address));
+    encoder.put_u16(attr::IPVS_DEST_ATTR_ADDR_FAMILY, Family::of(address).number());
     encoder.put(attr::IPVS_DEST_ATTR_ADDR, &union(address));
     encoder.put(attr::IPVS_DEST_ATTR_PORT, &port.to_be_bytes());
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 use super::{
-    Info, RealServer, RealServerStatus, Stats, Timeouts, VirtualServer, VirtualServerId,
+    Family, Info, RealServer, RealServerStatus, Stats, Timeouts, VirtualServer, VirtualServerId,
     attributes::{self as attr, IPVS_CMD_ATTR_DEST, IPVS_CMD_ATTR_SERVICE},
 };
 
@@ -18,7 +18,7 @@ pub(super) fn virtual_server(message: &Message<'_>) -> Result<VirtualServer, Mal
     let mut netmask = None;
     let mut stats = StatsParts::default();
     let mut found = VirtualServer {
-        id: VirtualServerId::FirewallMark { family: 0, mark: 0 },
+        id: VirtualServerId::FirewallMark { family: Family::Inet, mark: 0 },
         scheduler: String::new(),
         flags: 0,
         timeout: 0,
@@ -41,7 +41,7 @@ pub(super) fn virtual_server(message: &Message<'_>) -> Result<VirtualServer, Mal
     }
     found.id = id.build()?;
     found.netmask = match netmask {
-        Some(mask) if found.id.family() == attr::AF_INET => mask.u32_be()?,
+        Some(mask) if found.id.family() == Family::Inet => mask.u32_be()?,
         Some(mask) => mask.u32()?,
         None => 0,
     };
@@ -65,7 +65,10 @@ pub(super) fn statistics(message: &Message<'_>) -> Result<(VirtualServerId, Stat
 }
 
 /// `service_family` is the family of kernels before 3.18, which do not name it.
-pub(super) fn real_server(message: &Message<'_>, service_family: u16) -> Result<RealServerStatus, Malformed> {
+pub(super) fn real_server(
+    message: &Message<'_>,
+    service_family: Family,
+) -> Result<RealServerStatus, Malformed> {
     let mut family = service_family;
     let (mut address, mut port, mut stats) = (None, None, StatsParts::default());
     let (mut forwarding, mut weight, mut upper_threshold, mut lower_threshold) = (0, 0, 0, 0);
@@ -73,7 +76,7 @@ pub(super) fn real_server(message: &Message<'_>, service_family: u16) -> Result<
     for attribute in nested(message, IPVS_CMD_ATTR_DEST)? {
         let attribute = attribute?;
         match attribute.kind {
-            attr::IPVS_DEST_ATTR_ADDR_FAMILY => family = attribute.u16()?,
+            attr::IPVS_DEST_ATTR_ADDR_FAMILY => family = address_family(&attribute)?,
             attr::IPVS_DEST_ATTR_ADDR => address = Some(attribute),
             attr::IPVS_DEST_ATTR_PORT => port = Some(attribute.u16_be()?),
             attr::IPVS_DEST_ATTR_FWD_METHOD => forwarding = attribute.u32()? & attr::FORWARDING_MASK,
@@ -132,7 +135,7 @@ pub(super) fn info(message: &Message<'_>) -> Result<Info, Malformed> {
 
 #[derive(Default)]
 struct IdParts<'a> {
-    family: Option<u16>,
+    family: Option<Family>,
     protocol: Option<u16>,
     address: Option<Attribute<'a>>,
     port: Option<u16>,
@@ -151,7 +154,7 @@ impl<'a> IdParts<'a> {
     /// Keeps an attribute that is a part of the identity.
     fn note(&mut self, attribute: Attribute<'a>) -> Result<(), Malformed> {
         match attribute.kind {
-            attr::IPVS_SVC_ATTR_AF => self.family = Some(attribute.u16()?),
+            attr::IPVS_SVC_ATTR_AF => self.family = Some(address_family(&attribute)?),
             attr::IPVS_SVC_ATTR_PROTOCOL => self.protocol = Some(attribute.u16()?),
             attr::IPVS_SVC_ATTR_ADDR => self.address = Some(attribute),
             attr::IPVS_SVC_ATTR_PORT => self.port = Some(attribute.u16_be()?),
@@ -227,12 +230,16 @@ fn flags(attribute: &Attribute<'_>) -> Result<u32, Malformed> {
     Ok(u32::from_ne_bytes(*value))
 }
 
+fn address_family(attribute: &Attribute<'_>) -> Result<Family, Malformed> {
+    let family = Family::from_number(attribute.u16()?);
+    family.ok_or(Malformed("an address family is neither IPv4 nor IPv6"))
+}
+
 /// `union nf_inet_addr`.
-fn union(family: u16, attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
+fn union(family: Family, attribute: &Attribute<'_>) -> Result<IpAddr, Malformed> {
     let cut_off = Malformed("an address is cut off");
     match family {
-        attr::AF_INET => attribute.value.first_chunk::<4>().map(|v4| IpAddr::from(*v4)).ok_or(cut_off),
-        attr::AF_INET6 => attribute.value.first_chunk::<16>().map(|v6| IpAddr::from(*v6)).ok_or(cut_off),
-        _ => Err(Malformed("an address family is neither IPv4 nor IPv6")),
+        Family::Inet => attribute.value.first_chunk::<4>().map(|v4| IpAddr::from(*v4)).ok_or(cut_off),
+        Family::Inet6 => attribute.value.first_chunk::<16>().map(|v6| IpAddr::from(*v6)).ok_or(cut_off),
     }
 }

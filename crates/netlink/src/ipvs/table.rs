@@ -17,6 +17,15 @@ pub const FLAG_SCHEDULER_2: u32 = 0x10;
 /// The scheduler's third flag (`IP_VS_SVC_F_SCHED3`).
 pub const FLAG_SCHEDULER_3: u32 = 0x20;
 
+/// The address family of a virtual server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4 (`AF_INET`).
+    Inet,
+    /// IPv6 (`AF_INET6`).
+    Inet6,
+}
+
 /// What identifies a virtual server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum VirtualServerId {
@@ -31,8 +40,8 @@ pub enum VirtualServerId {
     },
     /// Packets that carry a firewall mark.
     FirewallMark {
-        /// `AF_INET` (2) or `AF_INET6` (10).
-        family: u16,
+        /// The family of the packets.
+        family: Family,
         /// The mark.
         mark: u32,
     },
@@ -195,14 +204,39 @@ pub enum Request {
     },
 }
 
+// === impl Family ===
+
+impl Family {
+    /// The family that `address` belongs to.
+    #[must_use]
+    pub fn of(address: &IpAddr) -> Self {
+        if address.is_ipv4() { Self::Inet } else { Self::Inet6 }
+    }
+
+    pub(super) fn from_number(number: u16) -> Option<Self> {
+        match number {
+            attr::AF_INET => Some(Self::Inet),
+            attr::AF_INET6 => Some(Self::Inet6),
+            _ => None,
+        }
+    }
+
+    pub(super) fn number(self) -> u16 {
+        match self {
+            Self::Inet => attr::AF_INET,
+            Self::Inet6 => attr::AF_INET6,
+        }
+    }
+}
+
 // === impl VirtualServerId ===
 
 impl VirtualServerId {
-    /// `AF_INET` (2) or `AF_INET6` (10).
+    /// Its address family.
     #[must_use]
-    pub fn family(&self) -> u16 {
+    pub fn family(&self) -> Family {
         match self {
-            Self::Address { address, .. } => attr::family(address),
+            Self::Address { address, .. } => Family::of(address),
             Self::FirewallMark { family, .. } => *family,
         }
     }

@@ -5,8 +5,8 @@ use crate::{
 };
 
 use super::{
-    FLAG_HASHED, FLAG_PERSISTENT, FLAG_SCHEDULER_2, Forwarding, Info, Ipvs, RealServer, Request, Stats,
-    Timeouts, VirtualServer, VirtualServerConfig, VirtualServerId, parse,
+    FLAG_HASHED, FLAG_PERSISTENT, FLAG_SCHEDULER_2, Family, Forwarding, Info, Ipvs, RealServer, Request,
+    Stats, Timeouts, VirtualServer, VirtualServerConfig, VirtualServerId, parse,
 };
 
 const TCP: u8 = 6;
@@ -90,7 +90,7 @@ fn sip() -> VirtualServerConfig {
 }
 
 fn marked() -> VirtualServerId {
-    VirtualServerId::FirewallMark { family: 2, mark: 7 }
+    VirtualServerId::FirewallMark { family: Family::Inet, mark: 7 }
 }
 
 fn listed(config: VirtualServerConfig) -> VirtualServer {
@@ -234,5 +234,5 @@ fn a_kernel_without_the_family_is_an_error() {
 pub(crate) fn parse_as_anything(message: &Message<'_>) {
     let _ = (parse::virtual_server(message), parse::timeouts(message), parse::info(message));
     let _ = parse::statistics(message);
-    let _ = (parse::real_server(message, 2), parse::real_server(message, 10), parse::real_server(message, 0));
+    let _ = [Family::Inet, Family::Inet6].map(|family| parse::real_server(message, family));
 }
