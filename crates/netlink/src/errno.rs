@@ -19,8 +19,6 @@ impl Errno {
     pub const EINTR: Self = Self(4);
     /// Nothing to receive within the time limit.
     pub const EAGAIN: Self = Self(11);
-    /// In use, or a dump is already running on this socket.
-    pub const EBUSY: Self = Self(16);
     /// The element exists.
     pub const EEXIST: Self = Self(17);
     /// No such link.
@@ -38,18 +36,10 @@ impl Errno {
 
     /// ipset: malformed request (`IPSET_ERR_PROTOCOL`).
     pub const IPSET_PROTOCOL: Self = Self(4097);
-    /// ipset: the kernel does not know the set type (`IPSET_ERR_FIND_TYPE`).
-    pub const IPSET_FIND_TYPE: Self = Self(4098);
     /// ipset: the set is referenced by a rule or another set (`IPSET_ERR_BUSY`).
     pub const IPSET_BUSY: Self = Self(4100);
-    /// ipset: the entry is already there, or is missing (`IPSET_ERR_EXIST`).
-    pub const IPSET_EXIST: Self = Self(4103);
     /// ipset: the prefix length is out of range; a prefix of 0 is never accepted (`IPSET_ERR_INVALID_CIDR`).
     pub const IPSET_INVALID_CIDR: Self = Self(4104);
-    /// ipset: an IPv4 address was expected (`IPSET_ERR_IPADDR_IPV4`).
-    pub const IPSET_IPADDR_IPV4: Self = Self(4109);
-    /// ipset: an IPv6 address was expected (`IPSET_ERR_IPADDR_IPV6`).
-    pub const IPSET_IPADDR_IPV6: Self = Self(4110);
     /// ipset: a hash set holds its maximum of entries (`IPSET_ERR_HASH_FULL`),
     /// or a port is outside the range of a bitmap (`IPSET_ERR_BITMAP_RANGE`).
     pub const IPSET_FULL: Self = Self(4352);
