@@ -21,8 +21,8 @@ pub(crate) struct Arguments {
     /// Where tests that need IPVS run [default: here if this kernel has IPVS and the user is root, else in the guest]
     #[arg(long, value_enum)]
     place: Option<Place>,
-    /// Only test executables whose name contains this, and neither format nor lints; "delivery": only manifests, packages
-    /// and the image
+    /// Only test executables whose name contains this, and neither format nor lints; "delivery": only manifests,
+    /// packages and the image
     #[arg(value_name = "NAME")]
     only: Option<String>,
 }

@@ -10,8 +10,8 @@ use crate::check::{Checker, Naming};
 use crate::configuration::{LocalMode, NodePortAddresses};
 use crate::{Configuration, Error};
 
-/// What kube-proxy says of settings of another family than the one that counts: the only one, or the primary one of two.
-/// That is the family of `bindAddress`, else IPv4 if it is served, as far as it is known before the Node is.
+/// What kube-proxy says of settings of another family than the one that counts: the only one, or the primary one of
+/// two. That is the family of `bindAddress`, else IPv4 if it is served, as far as it is known before the Node is.
 ///
 /// # Errors
 /// If `bindAddress` is of a family that is not served. If no network of `clusterCIDR` is of the only family, so that no

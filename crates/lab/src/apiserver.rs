@@ -2,9 +2,9 @@
 //!
 //! It knows Services, EndpointSlices and Nodes, as raw JSON that is not validated, and what a client needs to
 //! follow them: lists in pages, watches from a version, streaming lists, bookmarks, selectors by label and by
-//! the fields that the real server can select by. Clients that prefer protobuf get that, in which malformed objects cannot
-//! be told. Events can be created and patched. It speaks HTTP/1.1 without TLS on a port of the loopback interface, and
-//! runs on the tokio runtime of the test.
+//! the fields that the real server can select by. Clients that prefer protobuf get that, in which malformed objects
+//! cannot be told. Events can be created and patched. It speaks HTTP/1.1 without TLS on a port of the loopback
+//! interface, and runs on the tokio runtime of the test.
 //!
 //! A [`Fault`] lasts until [`ApiServer::heal`]; other things go wrong at once when asked for, such as
 //! [`ApiServer::cut`].

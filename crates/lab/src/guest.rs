@@ -139,7 +139,8 @@ impl GuestCommand<'_> {
         self
     }
 
-    /// Lets the guest's clocks count instructions, a nanosecond each, while any are executed. It has one processor then.
+    /// Lets the guest's clocks count instructions, a nanosecond each, while any are executed. It has one processor
+    /// then.
     pub fn counting_instructions(&mut self) -> &mut Self {
         self.counts_instructions = true;
         self.processors = 1;

@@ -152,8 +152,8 @@ impl<'a> Attribute<'a> {
         std::str::from_utf8(self.text()).map_err(|_| Malformed("a text is not UTF-8"))
     }
 
-    /// The name that somebody gave to something. Names of others need not be UTF-8, and what is put for the bytes that are
-    /// not makes them equal to none of ours.
+    /// The name that somebody gave to something. Names of others need not be UTF-8, and what is put for the bytes
+    /// that are not makes them equal to none of ours.
     pub(crate) fn name(&self) -> String {
         String::from_utf8_lossy(self.text()).into_owned()
     }

@@ -1,10 +1,13 @@
 //! Conversations with the kernel: batches with acknowledgements, dumps, and single questions.
 
+mod replies;
+
 use std::{
     fmt,
     time::{Duration, Instant},
 };
 
+use self::replies::sort_replies;
 use crate::{
     attribute::{Encoder, Malformed},
     errno::Errno,
@@ -15,6 +18,8 @@ use crate::{
     },
     socket::{ANSWER_TIMEOUT, Socket, Transport},
 };
+
+pub(crate) use self::replies::Reply;
 
 /// How often a dump is tried that the kernel marks as inconsistent.
 const MAX_DUMPS: u32 = 10;
@@ -30,9 +35,6 @@ pub(crate) struct Connection {
     /// How long to wait for something that belongs to the call.
     answer_timeout: Duration,
 }
-
-/// What became of one message of a batch.
-pub(crate) type Reply = Result<(), Failure>;
 
 /// A request of which only one is sent.
 pub(crate) struct Question<'a> {
@@ -268,8 +270,8 @@ impl Connection {
         Ok(first)
     }
 
-    /// Receives one datagram into the buffer. Interrupted calls do not move the deadline. What has come already is taken
-    /// however late it is, since this process may have stood still meanwhile, as virtual machines do.
+    /// Receives one datagram into the buffer. Interrupted calls do not move the deadline. What has come already is
+    /// taken however late it is, since this process may have stood still meanwhile, as virtual machines do.
     fn receive(&mut self, what: &'static str, deadline: Instant) -> Result<(), Error> {
         loop {
             let received = self.transport.receive(&mut self.buffer);
@@ -308,58 +310,6 @@ impl Malformed {
     pub(crate) fn during(self, what: &'static str) -> Error {
         Error::Malformed { what, problem: self.0 }
     }
-}
-
-/// Why the replies of a batch cannot be sorted.
-enum Unsortable {
-    Malformed(Malformed),
-    Overrun,
-}
-
-// === impl Unsortable ===
-
-impl Unsortable {
-    fn during(self, what: &'static str) -> Error {
-        match self {
-            Self::Malformed(malformed) => malformed.during(what),
-            Self::Overrun => Error::LostReplies { what, reason: "the kernel reports an overrun" },
-        }
-    }
-}
-
-impl From<Malformed> for Unsortable {
-    fn from(malformed: Malformed) -> Self {
-        Self::Malformed(malformed)
-    }
-}
-
-/// Puts the reports of one datagram where they belong, and says whether the awaited message has been answered.
-/// Messages with other sequence numbers answer earlier calls, and are passed over.
-fn sort_replies<T>(
-    datagram: &[u8],
-    first: u32,
-    awaited: usize,
-    replies: &mut [(T, Reply)],
-) -> Result<bool, Unsortable> {
-    let mut acknowledged = false;
-    for message in Messages::new(datagram) {
-        let message = message?;
-        let index = usize::try_from(message.sequence.wrapping_sub(first)).unwrap_or(usize::MAX);
-        let Some((_, reply)) = replies.get_mut(index) else {
-            continue;
-        };
-        match message.kind {
-            NLMSG_OVERRUN => return Err(Unsortable::Overrun),
-            NLMSG_ERROR => {
-                if let Some(failure) = message.failure()? {
-                    *reply = Err(failure);
-                }
-                acknowledged |= index == awaited;
-            }
-            _ => {}
-        }
-    }
-    Ok(acknowledged)
 }
 
 /// Turns a message that ends a conversation early into an error.

@@ -4,9 +4,10 @@
 //! Every handle is one blocking socket. **It belongs to the network namespace that the calling thread is in
 //! when it opens the handle**, and stays there when the thread moves on; namespaces belong to threads.
 //!
-//! Changes go through `apply`, and deletions of flows through `delete`: many requests in one send, one [`Outcome`] for each. A request that the kernel
-//! refuses concerns that request alone. An [`Error`] concerns the call: after one from such a call it is unknown
-//! which requests took effect, and the state has to be read again; the handle itself stays usable.
+//! Changes go through `apply`, and deletions of flows through `delete`: many requests in one send, one [`Outcome`]
+//! for each. A request that the kernel refuses concerns that request alone. An [`Error`] concerns the call: after
+//! one from such a call it is unknown which requests took effect, and the state has to be read again; the handle
+//! itself stays usable.
 //!
 //! Names of attributes and commands in the code are the kernel's (`include/uapi/linux`).
 

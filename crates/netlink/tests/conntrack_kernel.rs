@@ -335,8 +335,8 @@ fn send(conntrack: &mut Conntrack, from: &UdpSocket, to: SocketAddr) -> Flow {
     flow
 }
 
-/// Gives the loopback an address, and waits until it can be used: the kernel makes the route to an IPv6 address a little
-/// later.
+/// Gives the loopback an address, and waits until it can be used: the kernel makes the route to an IPv6 address a
+/// little later.
 fn make_local(address: &str) {
     let (version, prefix) = if ip(address).is_ipv4() { ("-4", 32) } else { ("-6", 128) };
     run(&format!("ip address add {address}/{prefix} dev lo"));

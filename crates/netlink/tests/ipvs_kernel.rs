@@ -78,9 +78,9 @@ fn saved() -> Vec<String> {
     sorted(&run("ipvsadm -Sn"))
 }
 
-/// Runs a test in a namespace of its own while no other test has virtual servers. The kernel's list goes through those of
-/// all namespaces, and between two parts of it remembers how many it has passed: when virtual servers of another
-/// namespace come or go, some are listed twice or not at all.
+/// Runs a test in a namespace of its own while no other test has virtual servers. The kernel's list goes through
+/// those of all namespaces, and between two parts of it remembers how many it has passed: when virtual servers of
+/// another namespace come or go, some are listed twice or not at all.
 fn alone(test: impl FnOnce() + Send) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -49,7 +49,8 @@ pub(crate) struct RunFlags {
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false,
           default_missing_value = "true", value_parser = config::flags::boolean, hide_default_value = true)]
     pub(crate) cleanup: bool,
-    /// Do what takes full root privileges and end; a later run needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW only.
+    /// Do what takes full root privileges and end; a later run needs the capabilities CAP_NET_ADMIN and CAP_NET_RAW
+    /// only.
     #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_value_t = false,
           default_missing_value = "true", value_parser = config::flags::boolean, hide_default_value = true)]
     pub(crate) init_only: bool,

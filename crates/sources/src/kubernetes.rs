@@ -1,10 +1,10 @@
 //! State from Kubernetes' API server: Services, EndpointSlices and the Node that is served, or all Nodes.
 //!
 //! Each kind is followed on its own: a complete reading, then a watch from the version of that reading. The reading is
-//! a streaming list where the server has them, else what the server has in memory, and page by page only where it has to
-//! read its database. A broken watch goes on from the last version that was seen; only if the server has forgotten that
-//! one or has gone back before it, or if an event could not be understood, is everything read again. While the server is
-//! away nothing is removed.
+//! a streaming list where the server has them, else what the server has in memory, and page by page only where it
+//! has to read its database. A broken watch goes on from the last version that was seen; only if the server has
+//! forgotten that one or has gone back before it, or if an event could not be understood, is everything read again.
+//! While the server is away nothing is removed.
 //!
 //! Objects are asked for in protobuf, which costs both sides a fraction of JSON; a server that has only JSON is
 //! understood as well.

@@ -1,8 +1,8 @@
 //! The two forms in which an address is local by `kube-ipvs0`: bound to it, or by a route in the table `local`.
 //!
 //! The kernel keeps a link's IPv4 addresses in a list and walks it for every one that is added or removed; routes lie
-//! in a tree. To packets and sockets the two are the same. So an interface with few addresses has them as kube-proxy does,
-//! and what comes on top is routed. The form that an address has stays until it is removed.
+//! in a tree. To packets and sockets the two are the same. So an interface with few addresses has them as
+//! kube-proxy does, and what comes on top is routed. The form that an address has stays until it is removed.
 //!
 //! IPv6 addresses are always bound. A route to an interface that is down is refused there, and one by the loopback does
 //! not make the address the source of what is sent to it, nor one that a socket can be bound to.

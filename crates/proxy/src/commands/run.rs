@@ -191,8 +191,8 @@ fn watch_interface() -> anyhow::Result<Receiver<Sighting>> {
     Ok(sightings)
 }
 
-/// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it. A family of which nothing is
-/// configured while the other one is complete may well be one that the cluster has not.
+/// Without a way to tell pods from the outside, policy Local is what kube-proxy makes of it. A family of which
+/// nothing is configured while the other one is complete may well be one that the cluster has not.
 fn say_where_local_is_not_kept(options: &Options, naming: &Naming) {
     if options.local_policy != LocalPolicy::Strict {
         return;

@@ -1,8 +1,8 @@
 //! All metrics as text, with what is read only when somebody asks.
 //!
-//! The kernel's counters are read, and the text is written, on threads for blocking work, the former by handles of their
-//! own, so the loop and the sources are not held up. Which Service has which virtual server is known to the loop alone;
-//! it is asked for a few hundred at a time, between which it does everything else.
+//! The kernel's counters are read, and the text is written, on threads for blocking work, the former by handles of
+//! their own, so the loop and the sources are not held up. Which Service has which virtual server is known to the
+//! loop alone; it is asked for a few hundred at a time, between which it does everything else.
 
 use std::sync::Arc;
 use std::time::Duration;

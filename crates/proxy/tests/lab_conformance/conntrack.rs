@@ -26,8 +26,9 @@ const NEW_PORT: u16 = 5354;
 /// The cycle of upstream's tests: a pod serves, another one comes, the first goes. The last step replaces the pod at
 /// once, as a load balancer's test does when the pods have the same name. (Upstream: "should be able to preserve UDP
 /// traffic when server pod cycles for a NodePort service", "… a ClusterIP service", "… a ClusterIP service with
-/// InternalTrafficPolicy set to Local", "… a ClusterIP service and client is hostNetwork"; LoadBalancers: "should be able
-/// to preserve UDP traffic when server pod cycles for a LoadBalancer service on different nodes", "… on the same nodes".)
+/// InternalTrafficPolicy set to Local", "… a ClusterIP service and client is hostNetwork"; LoadBalancers: "should
+/// be able to preserve UDP traffic when server pod cycles for a LoadBalancer service on different nodes", "… on the
+/// same nodes".)
 #[test]
 fn should_be_able_to_preserve_udp_traffic_when_server_pod_cycles() {
     let Some(callers) = Callers::build() else { return };

@@ -147,9 +147,9 @@ fn should_handle_large_requests_and_client_ip_based_session_affinity() {
     assert_eq!(url("127.0.0.1:10249", "/proxyMode").body, "ipvs");
 }
 
-/// The rules are deleted, as by a firewall that is started again. (Upstream: "should recreate its iptables rules if they
-/// are deleted".) And what is not for a Service keeps its source: "[sig-network] NoSNAT Should be able to send traffic
-/// between Pods without SNAT". And `[sig-network] KubeProxy`: "should set TCP CLOSE_WAIT timeout".
+/// The rules are deleted, as by a firewall that is started again. (Upstream: "should recreate its iptables rules if
+/// they are deleted".) And what is not for a Service keeps its source: "[sig-network] NoSNAT Should be able to send
+/// traffic between Pods without SNAT". And `[sig-network] KubeProxy`: "should set TCP CLOSE_WAIT timeout".
 #[test]
 fn should_recreate_its_iptables_rules_if_they_are_deleted() {
     const DELETE: &str = "for program in iptables ip6tables; do for table in nat filter mangle; do

@@ -25,9 +25,9 @@ fn spread(testbed: &Testbed, pod: &str, service: &Service, requests: usize) -> S
     testbed.client(pod, service).ask_many(requests, 4).unwrap()
 }
 
-/// Fails if not each pod always gets its answers from one pod. (A hash may send two clients to the same pod.) One request
-/// after the other: with persistence, connections that begin together may be scheduled on two processors before the
-/// kernel remembers the client.
+/// Fails if not each pod always gets its answers from one pod. (A hash may send two clients to the same pod.) One
+/// request after the other: with persistence, connections that begin together may be scheduled on two processors
+/// before the kernel remembers the client.
 #[track_caller]
 fn assert_each_client_has_one_server(testbed: &Testbed, service: &Service) {
     for client in &PODS[..2] {

@@ -117,7 +117,8 @@ fn addresses_in(text: &str) -> BTreeSet<String> {
     words.filter(|words| words[0].starts_with("inet")).map(|words| words[1].to_owned()).collect()
 }
 
-/// The rules about Kubernetes' chains, without counters, by table and chain. A chain of theirs without rules counts too.
+/// The rules about Kubernetes' chains, without counters, by table and chain. A chain of theirs without rules counts
+/// too.
 fn rules(family: &str, text: &str) -> impl Iterator<Item = (String, Vec<String>)> {
     let mut table = "";
     let mut chains: BTreeMap<String, Vec<String>> = BTreeMap::new();

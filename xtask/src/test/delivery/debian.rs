@@ -86,8 +86,8 @@ fn unit_is_understood(equipment: &Equipment) -> Result<()> {
     process::output(verify.arg("kube-ipvs.service")).map(drop)
 }
 
-/// By systemd's own measure, from 0 to 10: without any of its restrictions the unit would have 9.6. The option counts in
-/// tenths.
+/// By systemd's own measure, from 0 to 10: without any of its restrictions the unit would have 9.6. The option
+/// counts in tenths.
 fn unit_exposure(_: &Equipment) -> Result<()> {
     let unit = cargo::workspace().join("deploy/debian/kube-ipvs.service");
     let mut security = process::command("systemd-analyze");

@@ -19,8 +19,9 @@ const NODE_PORT: u16 = 30080;
 /// reached the client from the server's own address, the client would answer by a reset, and the server would end the
 /// connection (kubernetes#74839). IPVS translates without conntrack's help.
 ///
-/// Upstream's client is a pod. Where connections are masqueraded, the segment arrives at the node's own address, and the
-/// node resets the connection, as with every mode of kube-proxy; `--conntrack-tcp-be-liberal` prevents that.
+/// Upstream's client is a pod. Where connections are masqueraded, the segment arrives at the node's own address,
+/// and the node resets the connection, as with every mode of kube-proxy; `--conntrack-tcp-be-liberal` prevents
+/// that.
 #[test]
 fn should_not_be_vulnerable_to_the_invalid_conntrack_state_bug() {
     let Some(mut scene) = Scene::build(1, &[TCP]) else { return };

@@ -1,7 +1,7 @@
 //! Clusters that wait for the next test, since building one takes longer than most tests.
 //!
-//! They are kept for as long as any test is under way: nothing runs when a test executable ends, so the last test has to
-//! tear them down.
+//! They are kept for as long as any test is under way: nothing runs when a test executable ends, so the last test
+//! has to tear them down.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -158,8 +158,8 @@ fn should_serve_endpoints_on_same_port_and_different_protocols_for_internal_traf
     scene.served_by("pod-3", UDP, service.at(80), &["pod-1"]);
 }
 
-/// A kernel loads the module `sctp` when a program opens such a socket, for instance to hold a node port. Once loaded it
-/// stays, and the lab has loaded it, so what is looked at is that nobody opens one.
+/// A kernel loads the module `sctp` when a program opens such a socket, for instance to hold a node port. Once
+/// loaded it stays, and the lab has loaded it, so what is looked at is that nobody opens one.
 #[test]
 fn should_allow_creating_a_basic_sctp_service_with_pod_and_endpoints() {
     if !require(Need::Program("strace")) {

@@ -1,6 +1,6 @@
-//! What kube-apiserver 1.36 answers. The objects of `recorded/objects.yaml` were created there, the Service `web` got three
-//! ingress points in its status (one of mode Proxy, one a host name, one of mode VIP), and then they were asked for in
-//! three ways.
+//! What kube-apiserver 1.36 answers. The objects of `recorded/objects.yaml` were created there, the Service `web`
+//! got three ingress points in its status (one of mode Proxy, one a host name, one of mode VIP), and then they were
+//! asked for in three ways.
 
 use std::iter;
 
