@@ -231,7 +231,8 @@ impl Stage {
         }
     }
 
-    /// Waits until a server answers a client, and compares the client's address as the server sees it.
+    /// Waits until a server answers a client and sees it under this address. A new address and port with policy Local is
+    /// masqueraded for a moment, until nothing but this node's endpoints can serve it.
     #[track_caller]
     pub(crate) fn served_from(
         &self,
@@ -243,8 +244,12 @@ impl Stage {
     ) {
         for (to, source) in to.into_iter().zip(source.both()) {
             self.served_by_one(from, protocol, to, server);
-            let seen = self.answer(from, protocol, to).seen_source.ip();
-            assert_eq!(seen, source, "the source that {server} sees when {from} asks {protocol} {to}");
+            let mut seen = None;
+            let is_source = wait::until(LIMIT, || {
+                seen = Some(self.answer(from, protocol, to).seen_source.ip());
+                seen == Some(source)
+            });
+            assert!(is_source, "{server} sees {seen:?} instead of {source} when {from} asks {protocol} {to}");
         }
     }
 
