@@ -176,9 +176,7 @@ impl Checker {
                 self.wrong(&field, format!("{text:?}"), "must be a file pattern without = and comma");
             }
         }
-        let gates = &document.feature_gates;
-        let alpha =
-            gates.get("LoggingAlphaOptions").or_else(|| gates.get("AllAlpha")).copied().unwrap_or_default();
+        let alpha = feature_gates::allow_alpha_options_of_logs(&document.feature_gates);
         for (field, stream) in
             [("logging.options.text", &logging.options.text), ("logging.options.json", &logging.options.json)]
         {

@@ -10,12 +10,17 @@ const KNOWN: &str = include_str!("feature_gates.txt");
 /// others to him (CVE-2020-8554). On by default, and no part of `AllAlpha` and `AllBeta`, since it is neither.
 const ALLOW_SERVICE_EXTERNAL_IPS: &str = "AllowServiceExternalIPs";
 
-/// Those that decide which other options of logs are valid, as the configuration's check says.
-const OF_LOGS: [&str; 2] = ["AllAlpha", "LoggingAlphaOptions"];
+/// Those that decide which options of logs are valid; the first that is set counts.
+const OF_LOGS: [&str; 2] = ["LoggingAlphaOptions", "AllAlpha"];
 
 /// Whether external IPs are served.
 pub(crate) fn serve_external_ips(gates: &BTreeMap<String, bool>) -> bool {
     gates.get(ALLOW_SERVICE_EXTERNAL_IPS).copied().unwrap_or(true)
+}
+
+/// Whether options of logs may be set that are still being tried out.
+pub(crate) fn allow_alpha_options_of_logs(gates: &BTreeMap<String, bool>) -> bool {
+    OF_LOGS.iter().find_map(|name| gates.get(*name)).copied().unwrap_or_default()
 }
 
 /// Whether it makes a difference how a gate is set.

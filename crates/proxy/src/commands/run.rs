@@ -69,7 +69,7 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         say_where_local_is_not_kept(&options, &flags.configuration.naming());
     }
     let (in_force, reconfigurations, mut restart) =
-        follow_configuration(&flags.configuration, &configuration, options.families.clone(), verbosity)?;
+        follow_configuration(&flags.configuration, &configuration, &families, machine, verbosity)?;
     let planner = Planner::new(options);
     // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -116,7 +116,8 @@ fn configure(flags: &RunFlags) -> anyhow::Result<(Configuration, Verbosity)> {
 fn follow_configuration(
     flags: &ConfigurationFlags,
     configuration: &Configuration,
-    families: BTreeSet<Family>,
+    families: &BTreeSet<Family>,
+    machine: Machine,
     verbosity: Verbosity,
 ) -> anyhow::Result<(watch::Receiver<Configuration>, Receiver<Reconfiguration>, Receiver<()>)> {
     let (apply, reconfigurations) = mpsc::channel(1);
@@ -125,8 +126,8 @@ fn follow_configuration(
     if let Some(path) = flags.file() {
         let reload = Reload {
             flags: flags.clone(),
-            families,
-            machine: Machine::observe(),
+            families: families.clone(),
+            machine,
             verbosity,
             current,
             outcomes: Outcomes { apply, restart },

@@ -12,7 +12,6 @@ use super::pacer::Scope;
 const WAIT_FOR_PROGRAMS: Duration = Duration::from_millis(20);
 
 /// What planning leaves to do.
-#[derive(Default)]
 struct Planned {
     operations: Vec<Operation>,
     /// Why something could not be planned.
@@ -107,7 +106,7 @@ impl<K: Kernel> Daemon<K> {
         self.look_at_host = false;
         let touched = std::mem::take(&mut self.touched);
         let update = self.planner.start(&self.cluster, &touched, addresses);
-        self.tell(update, &mut Planned::default());
+        self.tell(&update);
         self.outlets.listen(&self.cluster, self.planner.options());
         self.say_where_pods_are_not_known();
         Ok(())
@@ -115,7 +114,7 @@ impl<K: Kernel> Daemon<K> {
 
     /// Plans what was touched, and what depends on the machine's addresses if they changed, as one step.
     fn plan_again(&mut self) -> Planned {
-        let mut planned = Planned::default();
+        let mut errors = Vec::new();
         let replan = std::mem::take(&mut self.replan);
         // The addresses that serve health checks follow from this node, the choices and the machine's addresses.
         let mut listens_elsewhere = replan;
@@ -126,7 +125,7 @@ impl<K: Kernel> Daemon<K> {
                     listens_elsewhere = true;
                     self.touched.extend(self.planner.set_host_addresses(&self.cluster, addresses));
                 }
-                Err(error) => planned.errors.push(error),
+                Err(error) => errors.push(error),
             }
         }
         let touched = std::mem::take(&mut self.touched);
@@ -135,18 +134,17 @@ impl<K: Kernel> Daemon<K> {
         } else {
             self.planner.update_all(&self.cluster, &touched)
         };
-        self.tell(update, &mut planned);
+        self.tell(&update);
         if listens_elsewhere {
             self.outlets.listen(&self.cluster, self.planner.options());
         }
-        planned
+        Planned { operations: update.operations, errors }
     }
 
-    /// Says what planning found out, and keeps what is left to do.
-    fn tell(&mut self, update: Update, planned: &mut Planned) {
-        let complaints = self.journal.update(&update);
-        self.outlets.update(&update, complaints, &self.cluster);
-        planned.operations.extend(update.operations);
+    /// Says what planning found out.
+    fn tell(&mut self, update: &Update) {
+        let complaints = self.journal.update(update);
+        self.outlets.update(update, complaints, &self.cluster);
     }
 
     fn reconcile(&mut self, now: Instant) -> Report {
@@ -159,7 +157,7 @@ impl<K: Kernel> Daemon<K> {
     pub(super) fn conclude(&mut self, report: &Report, scope: Scope, now: Instant) {
         for scheduler in report.missing_schedulers.iter().copied() {
             if let Some(update) = self.planner.without_scheduler(&self.cluster, scheduler) {
-                self.tell(update, &mut Planned::default());
+                self.tell(&update);
                 self.pacer.audit_now();
             }
         }
