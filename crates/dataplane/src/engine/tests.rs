@@ -95,6 +95,12 @@ fn repaired(report: &Report, text: &str) -> bool {
     report.repaired.iter().any(|repair| repair.text == text)
 }
 
+/// Lets a real server have so many connections.
+pub(super) fn connect(dataplane: &mut Dataplane<FakeKernel>, server: &str, real_server: &str, count: u64) {
+    let connection = (key(server), real(real_server).key());
+    dataplane.kernel_mut().connections.insert(connection, count);
+}
+
 /// A data plane that holds `desired`, with an empty log.
 pub(super) fn settled(desired: &State) -> Dataplane<FakeKernel> {
     let mut dataplane = dataplane();

@@ -3,7 +3,7 @@ use netlink::Errno;
 use proptest::prelude::*;
 
 use super::super::tests::{
-    any_state, beside_others, check_log, damaged, dataplane, key, options, real, settled, state,
+    any_state, beside_others, check_log, connect, damaged, dataplane, key, options, real, settled, state,
 };
 use super::*;
 use crate::fake::FakeKernel;
@@ -152,8 +152,7 @@ fn what_drains_is_not_taken_for_a_mistake() {
     let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
     let after = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
     let mut dataplane = settled(&before);
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
+    connect(&mut dataplane, "10.96.0.1:80/TCP", "10.0.0.2:8080*1", 1);
     dataplane.apply(difference(&before, &after), Instant::now());
     assert_eq!(audit(&mut dataplane, &after).differences.count(), 0);
     assert_eq!(dataplane.draining(), 1);

@@ -7,8 +7,7 @@ fn a_removed_endpoint_keeps_its_connections_until_they_end() {
     let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
     let after = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
     let mut dataplane = settled(&before);
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
+    connect(&mut dataplane, "10.96.0.1:80/TCP", "10.0.0.2:8080*1", 1);
 
     dataplane.apply(difference(&before, &after), Instant::now());
     check_log(
@@ -51,8 +50,7 @@ fn an_endpoint_that_returns_while_it_drains_keeps_its_connections() {
     let before = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
     let after = state(&["10.96.0.1:80/TCP rr"]);
     let mut dataplane = settled(&before);
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.1:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 7);
+    connect(&mut dataplane, "10.96.0.1:80/TCP", "10.0.0.1:8080*1", 7);
     dataplane.apply(difference(&before, &after), Instant::now());
     dataplane.apply(difference(&after, &before), Instant::now());
     check_log(
@@ -101,8 +99,7 @@ fn a_restart_remembers_what_was_draining_without_sending_anything() {
     let draining = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*0"]);
     let mut dataplane = settled(&desired);
     dataplane.kernel_mut().state = draining;
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*0").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
+    connect(&mut dataplane, "10.96.0.1:80/TCP", "10.0.0.2:8080*0", 1);
     reconcile(&mut dataplane, &desired);
     check_log(&mut dataplane, expect![""]);
     assert_eq!(dataplane.draining(), 1);
@@ -133,8 +130,7 @@ fn an_endpoint_that_returns_behind_a_virtual_server_that_was_made_again_is_added
     let both = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1 10.0.0.2:8080*1"]);
     let one = state(&["10.96.0.1:80/TCP rr 10.0.0.1:8080*1"]);
     let mut dataplane = settled(&both);
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.2:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
+    connect(&mut dataplane, "10.96.0.1:80/TCP", "10.0.0.2:8080*1", 1);
     dataplane.apply(difference(&both, &one), Instant::now());
     dataplane.kernel_mut().state.virtual_servers.clear();
     reconcile(&mut dataplane, &one);

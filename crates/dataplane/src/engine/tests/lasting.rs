@@ -17,8 +17,7 @@ fn with_one_connection(drain_timeout: u64) -> (Dataplane<FakeKernel>, State, Sta
     let after = with_drain_timeout(state(&["10.96.0.1:80/TCP rr"]), drain_timeout);
     let mut dataplane = dataplane();
     assert!(reconcile(&mut dataplane, &before).is_complete());
-    let connection = (key("10.96.0.1:80/TCP"), real("10.0.0.1:8080*1").key());
-    dataplane.kernel_mut().connections.insert(connection, 1);
+    connect(&mut dataplane, "10.96.0.1:80/TCP", "10.0.0.1:8080*1", 1);
     dataplane.kernel_mut().take_log();
     (dataplane, before, after)
 }
