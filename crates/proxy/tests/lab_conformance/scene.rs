@@ -18,6 +18,8 @@ use crate::support::testbed::{Proxy, Testbed};
 #[path = "scene/pool.rs"]
 mod pool;
 
+use pool::Turn;
+
 /// Where a client is: `pod-2`, `node-1` (a process of the node itself, or a pod on its network) or `host-1` outside.
 pub(crate) type Place = str;
 
@@ -47,7 +49,8 @@ pub(crate) const UDP: Protocol = Protocol::Udp;
 pub(crate) struct Scene {
     stage: Option<Stage>,
     is_shared: bool,
-    _servers: Vec<Server>,
+    servers: Vec<Server>,
+    turn: Turn,
 }
 
 /// What a scene is played on.
@@ -65,26 +68,27 @@ impl Scene {
     /// None if this machine cannot have one, which is counted.
     #[track_caller]
     pub(crate) fn shared(pods_per_node: u8, protocols: &[Protocol]) -> Option<Scene> {
+        let turn = Turn::begin();
         let stage = match pool::take(pods_per_node) {
             Some(stage) => stage,
             None => Stage::build(pods_per_node)?,
         };
-        Some(Scene::on(stage, true, protocols))
+        Some(Scene::on(stage, true, protocols, turn))
     }
 
     /// The same for one test alone.
     #[track_caller]
     pub(crate) fn build(pods_per_node: u8, protocols: &[Protocol]) -> Option<Scene> {
-        Some(Scene::on(Stage::build(pods_per_node)?, false, protocols))
+        let turn = Turn::begin();
+        Some(Scene::on(Stage::build(pods_per_node)?, false, protocols, turn))
     }
 
     /// With kube-ipvs as the test has started it.
     pub(crate) fn of(proxies: Vec<Proxy>, testbed: Testbed) -> Scene {
-        Scene::on(Stage { proxies, testbed }, false, &[])
+        Scene::on(Stage { proxies, testbed }, false, &[], Turn::begin())
     }
 
-    fn on(stage: Stage, is_shared: bool, protocols: &[Protocol]) -> Scene {
-        pool::enter();
+    fn on(stage: Stage, is_shared: bool, protocols: &[Protocol], turn: Turn) -> Scene {
         let pods = stage.testbed.cluster.pods();
         let serve = |pod: &Pod| {
             let serve =
@@ -92,7 +96,7 @@ impl Scene {
             protocols.iter().map(serve).collect::<Vec<_>>()
         };
         let servers = pods.into_iter().flat_map(serve).collect();
-        Scene { stage: Some(stage), is_shared, _servers: servers }
+        Scene { stage: Some(stage), is_shared, servers, turn }
     }
 }
 
@@ -112,9 +116,12 @@ impl DerefMut for Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
+        // Whoever takes the stage next serves the same ports.
+        self.servers.clear();
         let stage = self.stage.take().filter(|_| self.is_shared && !thread::panicking());
-        let stage = stage.filter(Stage::is_cleared);
-        pool::leave(stage);
+        if let Some(stage) = stage.filter(Stage::is_cleared) {
+            self.turn.leave(stage);
+        }
     }
 }
 

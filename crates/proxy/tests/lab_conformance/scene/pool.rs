@@ -10,10 +10,13 @@ use super::Stage;
 static POOL: Mutex<Pool> = Mutex::new(Pool { tests: 0, idle: Vec::new() });
 
 struct Pool {
-    /// How many tests have a scene.
+    /// How many tests are under way, those included that still build their cluster.
     tests: usize,
     idle: Vec<Stage>,
 }
+
+/// A test is under way for as long as this lives.
+pub(super) struct Turn(());
 
 /// Takes a cluster that waits, if there is one of this size.
 pub(super) fn take(pods_per_node: u8) -> Option<Stage> {
@@ -23,22 +26,31 @@ pub(super) fn take(pods_per_node: u8) -> Option<Stage> {
     Some(pool.idle.swap_remove(index))
 }
 
-/// A test has a scene from now on.
-pub(super) fn enter() {
-    lock().tests += 1;
-}
-
-/// A test has it no more, and leaves its cluster to others if it may.
-pub(super) fn leave(stage: Option<Stage>) {
-    let mut pool = lock();
-    pool.tests -= 1;
-    pool.idle.extend(stage);
-    let unwanted = if pool.tests == 0 { std::mem::take(&mut pool.idle) } else { Vec::new() };
-    // Tearing down takes time, and others want to begin.
-    drop(pool);
-    drop(unwanted);
-}
-
 fn lock() -> MutexGuard<'static, Pool> {
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+// === impl Turn ===
+
+impl Turn {
+    pub(super) fn begin() -> Turn {
+        lock().tests += 1;
+        Turn(())
+    }
+
+    /// Leaves a cluster to other tests.
+    pub(super) fn leave(&self, stage: Stage) {
+        lock().idle.push(stage);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut pool = lock();
+        pool.tests -= 1;
+        let unwanted = if pool.tests == 0 { std::mem::take(&mut pool.idle) } else { Vec::new() };
+        // Tearing down takes time, and others want to begin.
+        drop(pool);
+        drop(unwanted);
+    }
 }
