@@ -18,5 +18,5 @@ mod told;
 /// down. It ends when the source has failed for good, and dropping it ends the source.
 pub type Changes = tokio::sync::mpsc::Receiver<model::Change>;
 
-/// How many changes may wait for the reader.
-const QUEUE_LENGTH: usize = 1024;
+/// How many changes may wait for the reader: some thousands, since a start has other work while the lists arrive.
+const QUEUE_LENGTH: usize = 8192;

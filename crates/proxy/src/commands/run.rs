@@ -12,6 +12,7 @@ use dataplane::{Dataplane, Sighting};
 use model::{Change, Cluster, Family, PerFamily};
 use plan::{LocalPolicy, Options, Planner};
 use sources::Changes;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::sync::watch;
@@ -30,6 +31,13 @@ use crate::reporting::Reporting;
 /// How many sightings may wait for the loop; the kernel keeps a few thousand more.
 const SIGHTINGS_WAITING: usize = 256;
 
+/// A kernel that is ready for what is to be served.
+struct Ground {
+    kernel: Linux,
+    families: BTreeSet<Family>,
+    machine: Machine,
+}
+
 pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
     let (configuration, verbosity) = configure(flags)?;
     if let Some(path) = flags.write_config_to() {
@@ -44,16 +52,27 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         return init::init_only(&configuration);
     }
     let name = config::node_name(configuration.hostname_override.as_deref())?;
-    init::prepare(&configuration)?;
-    let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
-    let (families, rules) = families(Tables::Needed)?;
-    let mut kernel = kernel.knowing_rules(rules);
-    for warning in ::config::families::check(&configuration, &families, flags.configuration.naming())? {
-        warn!(%warning, "configuration");
-    }
-    init::lay_foundations(&mut kernel, &families)?;
-    let machine = Machine::observe();
-    let Reconfiguration { options, settings, periods } = wanted(&configuration, families.clone(), &machine);
+    // Two workers, for Services and EndpointSlices are read at the same time; the loop has this thread to itself, since
+    // it waits for the kernel.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let ended = serve(flags, &configuration, verbosity, &name, runtime.handle());
+    // A name that is still looked up would keep the process for as long as that takes.
+    runtime.shutdown_background();
+    ended
+}
+
+/// Serves until the process is told to end. The kernel is made ready while what is to be served is on its way.
+fn serve(
+    flags: &RunFlags,
+    configuration: &Configuration,
+    verbosity: Verbosity,
+    name: &str,
+    runtime: &Handle,
+) -> anyhow::Result<ExitCode> {
+    let metrics = Metrics::new()?;
+    let changes = runtime.block_on(open_source(&flags.source, configuration, name, &metrics))?;
+    let Ground { kernel, families, machine } = make_ready(flags, configuration)?;
+    let Reconfiguration { options, settings, periods } = wanted(configuration, families.clone(), &machine);
     info!(
         version = env!("CARGO_PKG_VERSION"),
         node = name,
@@ -62,23 +81,19 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         iptables = %IptablesVariant::Chosen.resolved(),
         "starting"
     );
-    let mut cluster = Cluster::new(name.as_str());
-    let identity = Identity::new(&name, &configuration);
+    let mut cluster = Cluster::new(name);
+    let identity = Identity::new(name, configuration);
     cluster.apply(Change::NodeApplied(identity.node()));
     if configuration.local_mode != LocalMode::NodeCidr {
         say_where_local_is_not_kept(&options, &flags.configuration.naming());
     }
     let (in_force, reconfigurations, mut restart) =
-        follow_configuration(&flags.configuration, &configuration, &families, machine, verbosity)?;
+        follow_configuration(&flags.configuration, configuration, &families, machine, verbosity)?;
     let planner = Planner::new(options);
-    // One worker for the sources; the loop has this thread to itself, since it waits for the kernel.
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     runtime.block_on(async {
-        let metrics = Metrics::new()?;
-        let changes = open_source(&flags.source, &configuration, &name, &metrics).await?;
         let asks_api_server = flags.source.manifests.is_none();
         let Reporting { outlets, inquiries, servers: _servers } =
-            Reporting::start(in_force, &name, families, metrics, asks_api_server).await?;
+            Reporting::start(in_force, name, families, metrics, asks_api_server).await?;
         let dataplane = Dataplane::new(kernel, settings);
         let daemon = Daemon::new(cluster, planner, dataplane, periods, outlets).known_as(identity);
         let sightings = watch_interface()?;
@@ -95,6 +110,19 @@ pub(crate) fn run(flags: &RunFlags) -> anyhow::Result<ExitCode> {
         info!(reason, "stopping; the kernel keeps what is programmed");
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Opens the kernel and creates what everything else stands in.
+fn make_ready(flags: &RunFlags, configuration: &Configuration) -> anyhow::Result<Ground> {
+    init::prepare(configuration)?;
+    let kernel = Linux::open()?.binding_at_most(configuration.own.max_bound_addresses);
+    let (families, rules) = families(Tables::Needed)?;
+    let mut kernel = kernel.knowing_rules(rules);
+    for warning in ::config::families::check(configuration, &families, flags.configuration.naming())? {
+        warn!(%warning, "configuration");
+    }
+    init::lay_foundations(&mut kernel, &families)?;
+    Ok(Ground { kernel, families, machine: Machine::observe() })
 }
 
 /// Reads the configuration and starts logging as it asks for.
