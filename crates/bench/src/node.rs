@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(1200);
 /// What kube-ipvs writes when it has brought the kernel to the plan for the first time.
 const READY: &str = "first sync done";
 
+/// What it writes then too where the kernel refused something, as it does beyond 65,536 entries of a set.
+const ENDED: &str = "first sync ";
+
 /// What all measurements share.
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
@@ -132,6 +135,14 @@ impl Proxy {
         let number = |field: &str| field_of(&log, field).with_context(|| format!("no {field} in:\n{log}"));
         let (sync, changes) = (Duration::from_millis(number("took_ms")?), number("changes")?);
         Ok(Start { cold, sync, changes })
+    }
+
+    /// Waits until its first sync has ended, whatever was refused, and gives the time since `began`.
+    pub(crate) fn wait_for_end_of_sync(&mut self, began: Instant) -> Result<Duration> {
+        if !self.program.wait_for_log(ENDED, PATIENCE) {
+            bail!("the first sync of kube-ipvs did not end; its log:\n{}", self.program.log());
+        }
+        Ok(began.elapsed())
     }
 
     /// The process of kube-ipvs itself.
