@@ -127,10 +127,7 @@ impl Node {
 impl Proxy {
     /// Waits until it is ready.
     pub(crate) fn wait(&mut self, began: Instant) -> Result<Start> {
-        if !self.program.wait_for_log(READY, PATIENCE) {
-            bail!("kube-ipvs did not get ready; its log:\n{}", self.program.log());
-        }
-        let cold = began.elapsed();
+        let cold = self.wait_for(READY, began)?;
         let log = self.program.log();
         let number = |field: &str| field_of(&log, field).with_context(|| format!("no {field} in:\n{log}"));
         let (sync, changes) = (Duration::from_millis(number("took_ms")?), number("changes")?);
@@ -139,8 +136,12 @@ impl Proxy {
 
     /// Waits until its first sync has ended, whatever was refused, and gives the time since `began`.
     pub(crate) fn wait_for_end_of_sync(&mut self, began: Instant) -> Result<Duration> {
-        if !self.program.wait_for_log(ENDED, PATIENCE) {
-            bail!("the first sync of kube-ipvs did not end; its log:\n{}", self.program.log());
+        self.wait_for(ENDED, began)
+    }
+
+    fn wait_for(&mut self, words: &str, began: Instant) -> Result<Duration> {
+        if !self.program.wait_for_log(words, PATIENCE) {
+            bail!("kube-ipvs did not write {words:?}; its log:\n{}", self.program.log());
         }
         Ok(began.elapsed())
     }
