@@ -1,5 +1,6 @@
 //! From one state to another, in an order that leaves the kernel right at every step.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -63,7 +64,8 @@ pub enum Phase {
     NoMoreReset,
     /// Real servers that go.
     WithoutRealServers,
-    /// Addresses that get the policy Local are no longer masqueraded, now that only this node serves them.
+    /// Addresses that get the policy Local are no longer masqueraded, now that only this node serves them. Those that
+    /// no endpoint leaves are not from the start: their entries come with those that let traffic through.
     KeepSource,
     /// Addresses to bind. What comes before this is there to serve them.
     Bind,
@@ -82,6 +84,8 @@ pub enum Phase {
 #[derive(Clone, Debug, Default)]
 pub struct Difference<'a> {
     added_members: Vec<&'a Member>,
+    /// Those that may take effect only after endpoints have gone.
+    switched_members: Vec<&'a Member>,
     removed_members: Vec<&'a Member>,
     virtual_servers: Vec<Changed<'a>>,
     /// Those of them that lose real servers.
@@ -115,6 +119,21 @@ fn keeps_source(member: &Member) -> bool {
     )
 }
 
+/// Parts off the members that would keep the source of packets to endpoints of other nodes, which answered a client
+/// past this node then: those of virtual servers that real servers are about to leave.
+fn switched<'a>(
+    reduced: &[Changed<'a>],
+    added: impl Iterator<Item = &'a Member>,
+) -> (Vec<&'a Member>, Vec<&'a Member>) {
+    let servers: BTreeSet<&VirtualServerKey> = reduced.iter().map(|changed| changed.key).collect();
+    let ports: BTreeSet<_> = reduced.iter().map(|changed| (changed.key.protocol, changed.key.port)).collect();
+    added.partition(|member| {
+        keeps_source(member)
+            && (member.virtual_server().is_some_and(|key| servers.contains(&key))
+                || member.node_port().is_some_and(|port| ports.contains(&port)))
+    })
+}
+
 /// Whether the member refuses what no other set allows, and thus has to come last and to go first: one of the
 /// bound addresses, or of the load-balancer addresses with source ranges.
 fn refuses(member: &Member) -> bool {
@@ -139,15 +158,15 @@ impl<'a> Difference<'a> {
             differs.then_some(Changed { key, before, after: server })
         });
         let virtual_servers: Vec<Changed<'_>> = virtual_servers.collect();
+        let reduced: Vec<Changed<'_>> =
+            virtual_servers.iter().filter(|changed| changed.gone().next().is_some()).copied().collect();
+        let (switched_members, added_members) = switched(&reduced, after.members.difference(&before.members));
         let is_gone = |key: &&VirtualServerKey| !after.virtual_servers.contains_key(key);
         Difference {
-            added_members: after.members.difference(&before.members).collect(),
+            added_members,
+            switched_members,
             removed_members: before.members.difference(&after.members).collect(),
-            reduced: virtual_servers
-                .iter()
-                .filter(|changed| changed.gone().next().is_some())
-                .copied()
-                .collect(),
+            reduced,
             virtual_servers,
             removed_virtual_servers: before.virtual_servers.keys().filter(is_gone).collect(),
             added_addresses: after.addresses.difference(&before.addresses).collect(),
@@ -192,9 +211,9 @@ impl<'a> Difference<'a> {
     /// What is added comes in the order sets, virtual servers, real servers, addresses, so that an address
     /// answers only when it can be served. What is removed goes the other way round.
     pub fn operations(&self) -> impl Iterator<Item = Operation> + Clone + '_ {
-        let add = |phase| {
-            let all = self.added_members.iter().map(|member| Operation::AddMember(**member));
-            all.filter(move |operation| operation.phase() == phase)
+        let add = |refusing| {
+            let all = self.added_members.iter().filter(move |member| refuses(member) == refusing);
+            all.map(|member| Operation::AddMember(**member))
         };
         let remove = |phase| {
             let all = self.removed_members.iter().map(|member| Operation::RemoveMember(**member));
@@ -202,13 +221,13 @@ impl<'a> Difference<'a> {
         };
         // In the order of the phases.
         remove(Phase::Masquerade)
-            .chain(add(Phase::Allow))
-            .chain(add(Phase::Refuse))
+            .chain(add(false))
+            .chain(add(true))
             .chain(self.virtual_servers.iter().filter_map(Changed::itself))
             .chain(self.virtual_servers.iter().flat_map(Changed::present))
             .chain(remove(Phase::NoMoreReset))
             .chain(self.reduced.iter().flat_map(Changed::gone))
-            .chain(add(Phase::KeepSource))
+            .chain(self.switched_members.iter().map(|member| Operation::AddMember(**member)))
             .chain(self.added_addresses.iter().map(|address| Operation::BindAddress(**address)))
             .chain(self.removed_addresses.iter().map(|address| Operation::UnbindAddress(**address)))
             .chain(self.removed_virtual_servers.iter().map(|key| Operation::RemoveVirtualServer(**key)))

@@ -11,11 +11,11 @@ use proptest::sample::select;
 
 use super::*;
 use crate::print::operations_text;
-use crate::testing::{apply, cluster, planned};
-use crate::{Entry, Options, Scheduler, SetId};
+use crate::testing::{apply, cluster, options, planned};
+use crate::{Entry, Scheduler, SetId};
 
 fn state(lines: &str) -> State {
-    planned(&cluster(lines), &Options::default())
+    planned(&cluster(lines), &options("host=192.0.2.1"))
 }
 
 fn check(before: &str, after: &str, expected: Expect) {
@@ -114,6 +114,63 @@ fn an_endpoint_that_replaces_another_comes_before_that_goes() {
             - ipvsadm -d -t 10.96.0.1:80 -r 10.244.2.5:8080
         "#]],
     );
+}
+
+#[test]
+fn clients_of_a_new_address_keep_their_source_from_the_start() {
+    check(
+        "",
+        "service web type=LoadBalancer 10.96.0.1 80/TCP node-port=30080 lb-ip=203.0.113.9 external=Local
+         slice web-1 web 8080/TCP 10.244.1.5@n1 10.244.2.5@n2",
+        expect![[r#"
+            + ipset add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
+            + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
+            + ipset add KUBE-LOAD-BALANCER 203.0.113.9,tcp:80
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
+            + ipset add KUBE-NODE-PORT-TCP 30080
+            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
+            + ipset add KUBE-IPVS-IPS 10.96.0.1
+            + ipset add KUBE-IPVS-IPS 203.0.113.9
+            + ipvsadm -A -t 10.96.0.1:80 -s rr
+            + ipvsadm -A -t 192.0.2.1:30080 -s rr
+            + ipvsadm -A -t 203.0.113.9:80 -s rr
+            + ipvsadm -a -t 10.96.0.1:80 -r 10.244.1.5:8080 -m -w 1
+            + ipvsadm -a -t 10.96.0.1:80 -r 10.244.2.5:8080 -m -w 1
+            + ipvsadm -a -t 192.0.2.1:30080 -r 10.244.1.5:8080 -m -w 1
+            + ipvsadm -a -t 203.0.113.9:80 -r 10.244.1.5:8080 -m -w 1
+            + ip addr add 10.96.0.1/32 dev kube-ipvs0
+            + ip addr add 203.0.113.9/32 dev kube-ipvs0
+        "#]],
+    );
+}
+
+#[test]
+fn clients_keep_their_source_once_the_endpoints_of_other_nodes_are_gone() {
+    check(
+        "service web type=LoadBalancer 10.96.0.1 80/TCP node-port=30080 lb-ip=203.0.113.9
+         slice web-1 web 8080/TCP 10.244.1.5@n1 10.244.2.5@n2",
+        "service web type=LoadBalancer 10.96.0.1 80/TCP node-port=30080 lb-ip=203.0.113.9 external=Local
+         slice web-1 web 8080/TCP 10.244.1.5@n1 10.244.2.5@n2",
+        expect![[r#"
+            - ipvsadm -d -t 192.0.2.1:30080 -r 10.244.2.5:8080
+            - ipvsadm -d -t 203.0.113.9:80 -r 10.244.2.5:8080
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
+            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_urgent_does_not_keep_the_source_of_what_other_nodes_still_serve() {
+    let [before, after] = ["", "external=Local"].map(|policy| {
+        state(&format!(
+            "service web type=LoadBalancer 10.96.0.1 80/TCP node-port=30080 lb-ip=203.0.113.9 {policy}
+             slice web-1 web 8080/TCP 10.244.1.5@n1 10.244.2.5@n2"
+        ))
+    });
+    let [first, rest] = Difference::between(&before, &after).split(&after);
+    assert_eq!(first.operations().collect::<Vec<_>>(), Vec::new());
+    assert_eq!(rest.operations().collect::<Vec<_>>(), difference(&before, &after));
 }
 
 #[test]
@@ -217,7 +274,12 @@ fn any_state() -> impl Strategy<Value = State> {
     let keys = (addresses(), select(vec![53u16, 80]), select(vec![Protocol::Tcp, Protocol::Udp]))
         .prop_map(|(address, port, protocol)| VirtualServerKey { address, port, protocol });
     let names = select(SetName::ALL.to_vec());
-    let entries = prop_oneof![addresses().prop_map(Entry::Ip), any::<u16>().prop_map(Entry::Port)];
+    let ports = || select(vec![53u16, 80, 81]);
+    let entries = prop_oneof![
+        addresses().prop_map(Entry::Ip),
+        ports().prop_map(Entry::Port),
+        (addresses(), ports()).prop_map(|(address, port)| Entry::IpPort(address, Protocol::Tcp, port)),
+    ];
     let members = (names, select(Family::ALL.to_vec()), entries)
         .prop_map(|(name, family, entry)| Member { set: SetId::new(name, family), entry });
     (btree_map(keys, virtual_server(), 0..4), btree_set(members, 0..6), btree_set(addresses(), 0..3))
@@ -264,11 +326,33 @@ proptest! {
     #[test]
     fn phases_follow_each_other(before in any_state(), after in any_state()) {
         let operations = difference(&before, &after);
-        prop_assert!(operations.is_sorted_by_key(Operation::phase));
+        let others = operations.iter().filter(|operation| operation.phase() != Phase::KeepSource);
+        prop_assert!(others.is_sorted_by_key(|operation| operation.phase()));
         let adds_after_unbinding = operations
             .iter()
             .skip_while(|operation| !matches!(operation, Operation::UnbindAddress(_)))
             .any(|operation| !operation.removes());
         prop_assert!(!adds_after_unbinding);
+    }
+
+    #[test]
+    fn a_source_is_kept_once_no_endpoint_leaves_any_more(before in any_state(), after in any_state()) {
+        let operations = difference(&before, &after);
+        for (place, operation) in operations.iter().enumerate() {
+            let Operation::AddMember(member) = operation else { continue };
+            if operation.phase() != Phase::KeepSource {
+                continue;
+            }
+            let concerns = |key: &VirtualServerKey| {
+                member.virtual_server() == Some(*key) || member.node_port() == Some((key.protocol, key.port))
+            };
+            let is_left = |operation: &Operation| {
+                matches!(operation, Operation::RemoveRealServer(key, ..) if concerns(key))
+            };
+            let (earlier, later) = operations.split_at(place);
+            prop_assert!(!later.iter().any(is_left));
+            let serves = |operation: &Operation| operation.phase() == Phase::RealServers;
+            prop_assert!(earlier.iter().any(is_left) || !earlier.iter().any(serves));
+        }
     }
 }

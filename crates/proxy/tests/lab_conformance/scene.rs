@@ -238,8 +238,20 @@ impl Stage {
         }
     }
 
-    /// Waits until a server answers a client and sees it under this address. A new address and port with policy Local is
-    /// masqueraded for a moment, until nothing but this node's endpoints can serve it.
+    /// Waits until servers see a client under its own address, once the policy is in force that keeps it.
+    #[track_caller]
+    pub(crate) fn keeps_its_source(&self, from: &Place, protocol: Protocol, to: [SocketAddr; 2]) {
+        for (to, source) in to.into_iter().zip(self.addresses(from).both()) {
+            let mut seen = None;
+            let is_source = wait::until(LIMIT, || {
+                seen = Some(self.answer(from, protocol, to).seen_source.ip());
+                seen == Some(source)
+            });
+            assert!(is_source, "servers see {seen:?} instead of {source} when {from} asks {protocol} {to}");
+        }
+    }
+
+    /// Waits until a server answers a client, and compares the client's address as the server sees it.
     #[track_caller]
     pub(crate) fn served_from(
         &self,
@@ -251,12 +263,8 @@ impl Stage {
     ) {
         for (to, source) in to.into_iter().zip(source.both()) {
             self.served_by_one(from, protocol, to, server);
-            let mut seen = None;
-            let is_source = wait::until(LIMIT, || {
-                seen = Some(self.answer(from, protocol, to).seen_source.ip());
-                seen == Some(source)
-            });
-            assert!(is_source, "{server} sees {seen:?} instead of {source} when {from} asks {protocol} {to}");
+            let seen = self.answer(from, protocol, to).seen_source.ip();
+            assert_eq!(seen, source, "the source that {server} sees when {from} asks {protocol} {to}");
         }
     }
 

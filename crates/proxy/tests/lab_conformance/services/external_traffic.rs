@@ -113,5 +113,7 @@ fn should_support_node_port_and_health_check_node_port_when_external_traffic_pol
         scene.served_by(CLIENT, TCP, traffic, &["pod-1"]);
     }
     scene.apply(&local);
+    // Health is told first.
+    scene.keeps_its_source(CLIENT, TCP, traffic[0]);
     is_local();
 }

@@ -11,9 +11,9 @@ fn a_node_port_is_renumbered() {
             # service web 10.96.0.20 type=NodePort http:80/TCP node-port=30081 external=Local
             - ipset del KUBE-NODE-PORT-LOCAL-TCP 30080
             + ipset add KUBE-NODE-PORT-TCP 30081
+            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30081
             + ipvsadm -A -t 172.18.0.2:30081 -s rr
             + ipvsadm -a -t 172.18.0.2:30081 -r 10.244.1.5:8080 -m -w 1
-            + ipset add KUBE-NODE-PORT-LOCAL-TCP 30081
             - ipvsadm -D -t 172.18.0.2:30080
             - ipset del KUBE-NODE-PORT-TCP 30080
         "#]],
