@@ -5,6 +5,7 @@ mod conntrack;
 mod remains;
 mod rules;
 mod sending;
+mod takeover;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use crate::sysctl::{Sysctl, Sysctls, dotted};
 use self::audit::Audit;
 pub use self::audit::Progress;
 use self::rules::Rules;
+use self::takeover::Takeover;
 
 /// What the operator chose for the kernel itself.
 #[derive(Clone, Debug)]
@@ -59,6 +61,7 @@ pub struct Dataplane<K> {
     timeouts: Timeouts,
     drains: Drains,
     rules: Rules,
+    takeover: Takeover,
     flows: Flows,
     /// Whether a step about IPVS failed since the reconciliation or audit under way began.
     ipvs_is_unsure: bool,
@@ -110,6 +113,7 @@ impl<K: Kernel> Dataplane<K> {
             timeouts: settings.timeouts,
             drains: Drains::new(settings.drain_limit),
             rules: Rules::default(),
+            takeover: Takeover::default(),
             flows: Flows::Unknown,
             ipvs_is_unsure: false,
             prepared: Prepared::default(),
@@ -227,9 +231,9 @@ impl<K: Kernel> Dataplane<K> {
                 approach.errors.push(error);
             }
         }
-        let serves = approach.is_complete();
+        approach.serves = self.takeover.is_due(&approach, target.desired);
         report.absorb(approach);
-        if serves {
+        if report.serves {
             for wanted in late {
                 self.rules.enforce(&mut self.kernel, &wanted, true, &mut report);
             }
@@ -238,7 +242,7 @@ impl<K: Kernel> Dataplane<K> {
         report
     }
 
-    /// Removes what kube-proxy in another mode has left, once a reconciliation was complete. Rules are read again only
+    /// Removes what kube-proxy in another mode has left, once [`Report::serves`] says that it may go. Rules are read again only
     /// if there were any of its own.
     pub fn remove_leftovers(&mut self, options: &Options) -> Leftovers {
         let families = options.families.iter().copied();

@@ -26,6 +26,9 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
     pub errors: Vec<Error>,
+    /// Whether so much stands that what kube-proxy in another mode has left may go; only a reconciliation or an audit
+    /// tells.
+    pub serves: bool,
     /// What this node does not let us do and service traffic does not need; it is not tried again.
     pub limitations: Vec<Error>,
     /// Schedulers that the kernel turned out to lack.
@@ -159,6 +162,7 @@ impl Report {
         self.repaired.extend(other.repaired);
         self.failures.extend(other.failures);
         self.errors.extend(other.errors);
+        self.serves |= other.serves;
         self.limitations.extend(other.limitations);
         self.missing_schedulers.extend(other.missing_schedulers);
         self.draining += other.draining;
@@ -194,6 +198,11 @@ impl Tally {
         self.0.values().sum()
     }
 
+    /// How many there were about `element`.
+    pub fn of(&self, element: Element) -> usize {
+        self.0.get(&element).copied().unwrap_or_default()
+    }
+
     /// How many there were about each kind of element of which there was any.
     pub fn iter(&self) -> impl Iterator<Item = (Element, usize)> {
         self.0.iter().map(|(element, count)| (*element, *count))
@@ -210,8 +219,9 @@ impl Tally {
 
     /// What is left of each kind when `other` is taken away.
     fn without(&self, other: &Tally) -> Tally {
-        let less = |element| other.0.get(&element).copied().unwrap_or_default();
-        Tally(self.iter().map(|(element, count)| (element, count.saturating_sub(less(element)))).collect())
+        Tally(
+            self.iter().map(|(element, count)| (element, count.saturating_sub(other.of(element)))).collect(),
+        )
     }
 }
 

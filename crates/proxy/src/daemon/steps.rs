@@ -169,7 +169,7 @@ impl<K: Kernel> Daemon<K> {
         if scope == Scope::Whole {
             self.journal.progress(self.planner.desired().state(), report);
         }
-        if self.looks_for_leftovers && scope == Scope::Whole && report.is_complete() {
+        if self.looks_for_leftovers && scope == Scope::Whole && report.serves && report.errors.is_empty() {
             let leftovers = self.dataplane.remove_leftovers(self.planner.options());
             self.looks_for_leftovers = !leftovers.errors.is_empty();
             self.outlets.failed(&leftovers.errors);

@@ -58,6 +58,29 @@ fn rules_of_another_mode_stand_until_everything_is_served() {
 }
 
 #[test]
+fn what_is_refused_for_good_does_not_keep_the_rules_of_another_mode() {
+    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1", "10.96.0.2:80/TCP rr 10.0.0.2:80*1"]);
+    let mut dataplane = served_by_another_mode();
+    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), Errno::EPERM);
+    dataplane.kernel_mut().refusals = vec![refusal; 4];
+    assert!(!reconcile(&mut dataplane, &desired).serves && is_theirs(&mut dataplane));
+    assert!(!audit(&mut dataplane, &desired, &options()).serves && is_theirs(&mut dataplane));
+    let report = audit(&mut dataplane, &desired, &options());
+    assert!(report.serves && !report.is_complete() && !is_theirs(&mut dataplane));
+}
+
+#[test]
+fn rules_of_another_mode_stand_while_most_is_refused() {
+    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1"]);
+    let mut dataplane = served_by_another_mode();
+    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), Errno::EPERM);
+    dataplane.kernel_mut().refusals = vec![refusal; 10];
+    for _ in 0..10 {
+        assert!(!reconcile(&mut dataplane, &desired).serves && is_theirs(&mut dataplane));
+    }
+}
+
+#[test]
 fn rules_of_another_mode_stand_where_the_kernel_could_not_be_read() {
     let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1"]);
     let mut dataplane = served_by_another_mode();

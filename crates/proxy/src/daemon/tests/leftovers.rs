@@ -55,6 +55,18 @@ async fn what_cannot_be_removed_counts_as_a_failure_and_is_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn it_goes_although_something_is_refused_for_good() {
+    let mut kernel = kernel_of_other_modes();
+    kernel.refusals = vec![("bind 10.96.0.1 to kube-ipvs0".to_owned(), netlink_errno()); 1000];
+    let bench = Bench::start(kernel);
+    bench.tell([service("web", "10.96.0.1", None), slice("web", &[1])]).await;
+    bench.tell(synced()).await;
+    assert_eq!(bench.others(), (true, true, true));
+    bench.until("it is gone", |bench| bench.others() == (false, false, false)).await;
+    assert!(bench.kernel.with(|kernel| kernel.state.addresses.is_empty()), "still refused");
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_stays_until_everything_of_ours_stands() {
     let mut kernel = kernel_of_other_modes();
     kernel.refusals.push(("bind 10.96.0.1 to kube-ipvs0".to_owned(), netlink_errno()));
