@@ -20,6 +20,7 @@ mod encoding;
 mod events;
 mod failure;
 mod follow;
+mod message;
 mod page;
 mod proxy;
 mod query;

@@ -18,7 +18,7 @@ use super::metadata::Metadata;
 use super::metadata::protobuf::ObjectMeta;
 
 /// How every object begins, before its envelope.
-const MAGIC: &[u8] = b"k8s\0";
+pub(crate) const MAGIC: &[u8; 4] = b"k8s\0";
 
 /// The envelope of an object: `runtime.Unknown`.
 #[derive(Clone, PartialEq, Message)]
@@ -29,10 +29,11 @@ struct Envelope {
     message: Bytes,
 }
 
+/// `runtime.TypeMeta`.
 #[derive(Clone, PartialEq, Message)]
-struct TypeMeta {
+pub(crate) struct TypeMeta {
     #[prost(string, tag = "2")]
-    kind: String,
+    pub(crate) kind: String,
 }
 
 /// What all objects have in common.

@@ -76,6 +76,14 @@ impl Failure {
         Failure::Ended
     }
 
+    /// A connection that broke while an answer was under way, or an answer that ends too early.
+    pub(super) fn from_broken_answer(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Failure::Garbage("it is cut off".to_owned()),
+            _ => Failure::Transport(kube::Error::Service(error.into())),
+        }
+    }
+
     /// Whether the server does not know the field of the selector.
     pub(super) fn is_unknown_field(&self) -> bool {
         let Failure::Refused(status) = self else { return false };

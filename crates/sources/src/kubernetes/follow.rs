@@ -13,7 +13,7 @@ use super::Timing;
 use super::contact::Contact;
 use super::events::{Event, Events};
 use super::failure::Failure;
-use super::page::{Next, Page};
+use super::page::{End, Next, Page};
 use super::query::{Age, Query};
 use super::session::Session;
 use crate::decode::{self, Field, Raw};
@@ -126,8 +126,9 @@ impl<R: Raw + Sync> Follower<R> {
     /// Asks how far the server is. A watch from a version that it has not reached tells nothing until then, and is no
     /// error.
     async fn verify(&mut self, position: &str) -> Result<(), Failure> {
-        let (encoding, body) = self.session.read(self.query.version()?).await?;
-        let Page { version, .. } = Page::parse(encoding, &body, self.query.list_kind)?;
+        let mut page = self.open_page(self.query.version()?).await?;
+        while self.next_of(&mut page).await?.is_some() {}
+        let End { version, .. } = page.end()?;
         self.doubtful = false;
         if is_before(&version, position) { Err(Failure::WentBack) } else { Ok(()) }
     }
@@ -138,18 +139,17 @@ impl<R: Raw + Sync> Follower<R> {
         let mut token = None;
         loop {
             let request = self.query.list(age, self.paged, token.clone())?;
-            let (encoding, body) = match self.session.read(request).await {
+            let mut page = match self.open_page(request).await {
                 Err(Failure::Expired) if token.is_some() => {
                     self.paged = false;
                     return Err(Failure::Expired);
                 }
-                answer => answer?,
+                page => page?,
             };
-            let page = Page::parse(encoding, &body, self.query.list_kind)?;
-            for item in page.items {
-                self.tell(item.read()).await?;
+            while let Some(object) = self.next_of(&mut page).await? {
+                self.tell(object).await?;
             }
-            match page.next {
+            match page.end()?.next {
                 Next::Page { token: next } => token = Some(next),
                 Next::Watch { version } => {
                     self.paged = true;
@@ -157,6 +157,20 @@ impl<R: Raw + Sync> Follower<R> {
                 }
             }
         }
+    }
+
+    async fn open_page(&mut self, request: http::Request<Vec<u8>>) -> Result<Page, Failure> {
+        let answer = self.session.stream(request).await?;
+        self.in_time(Page::open(answer, self.query.list_kind)).await
+    }
+
+    async fn next_of(&self, page: &mut Page) -> Result<Option<Field<R>>, Failure> {
+        self.in_time(page.next()).await
+    }
+
+    async fn in_time<T>(&self, part: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+        let limit = self.timing.request;
+        timeout(limit, part).await.unwrap_or(Err(Failure::NoAnswer(limit)))
     }
 
     /// Reads everything from the initial part of a streaming list. Only new objects count as progress: an old

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::TryStreamExt as _;
 use futures::io::AsyncBufRead;
 use http::HeaderValue;
@@ -125,20 +124,6 @@ impl Session {
             // The connection can be used again only when all of it was read.
             body.collect().await?;
             Ok(())
-        })
-        .await
-    }
-
-    /// Asks for objects and reads all of the answer.
-    pub(super) async fn read(
-        &mut self,
-        request: http::Request<Vec<u8>>,
-    ) -> Result<(Encoding, Bytes), Failure> {
-        let request = self.ask(request);
-        let client = &self.client;
-        self.limited(async move {
-            let Answer { encoding, body } = open(client, request).await?;
-            Ok((encoding, body.collect().await?.to_bytes()))
         })
         .await
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Timing {
     /// For a connection to be made. 10 s by default.
     pub connect: Duration,
-    /// For a page of a list to arrive completely, and for a watch to begin. 60 s by default.
+    /// For an answer to begin, and for the next object of a page of a list; in JSON, for the whole page. 60 s by
+    /// default.
     pub request: Duration,
     /// For the next object of a streaming list. A server that never says that its list has ended is asked for
     /// a plain list instead. 60 s by default; all of the list has five times as long.

@@ -4,7 +4,6 @@
 
 use std::iter;
 
-use bytes::Bytes;
 use expect_test::{Expect, expect};
 use futures::FutureExt as _;
 use futures::io::Cursor;
@@ -13,6 +12,7 @@ use proptest::prelude::*;
 use crate::decode::{Field, Raw, RawNode, RawService, RawSlice, decode};
 use crate::kubernetes::Encoding;
 use crate::kubernetes::events::{Event, Events};
+use crate::kubernetes::failure::Failure;
 use crate::kubernetes::page::{Next, Page};
 use crate::kubernetes::session::Answer;
 use crate::pool::Pool;
@@ -37,15 +37,11 @@ macro_rules! recording {
 }
 
 /// A list gives the same in either form, and so does a streaming list.
-async fn check<R: Raw>(recording: Recording, list_kind: &str, expected: Expect) {
-    let listed = |encoding, body: &'static [u8]| {
-        let body = Bytes::from_static(body);
-        let page = Page::parse(encoding, &body, list_kind).unwrap();
-        assert!(matches!(page.next, Next::Watch { .. }));
-        told(page.items.into_iter().map(|item| item.read::<R>()))
-    };
-    let shown = listed(Encoding::Json, recording.json);
-    assert_eq!(listed(Encoding::Protobuf, recording.protobuf), shown);
+async fn check<R: Raw>(recording: Recording, list_kind: &'static str, expected: Expect) {
+    let [(shown, next), other] = [(Encoding::Json, recording.json), (Encoding::Protobuf, recording.protobuf)]
+        .map(|(encoding, list)| listed::<R>(encoding, list, list_kind).unwrap());
+    assert!(matches!(&next, Next::Watch { version } if version.parse::<u64>().unwrap() > 0));
+    assert_eq!(other.0, shown);
     let mut events = Events::new(Answer { encoding: Encoding::Protobuf, body: Cursor::new(recording.watch) });
     let mut objects = Vec::new();
     loop {
@@ -60,6 +56,21 @@ async fn check<R: Raw>(recording: Recording, list_kind: &str, expected: Expect) 
     }
     assert_eq!(told(objects.into_iter()), shown);
     expected.assert_eq(&shown);
+}
+
+/// What is told of a list that is all there.
+fn listed<R: Raw>(
+    encoding: Encoding,
+    list: impl AsRef<[u8]> + Send + Unpin + 'static,
+    kind: &'static str,
+) -> Result<(String, Next), Failure> {
+    let answer = Answer { encoding, body: Cursor::new(list) };
+    let mut page = Page::open(answer, kind).now_or_never().unwrap()?;
+    let mut objects = Vec::new();
+    while let Some(object) = page.next::<R>().now_or_never().unwrap()? {
+        objects.push(object);
+    }
+    Ok((told(objects.into_iter()), page.end()?.next))
 }
 
 fn told<R: Raw>(objects: impl Iterator<Item = Field<R>>) -> String {
@@ -113,6 +124,36 @@ async fn nodes() {
     .await;
 }
 
+/// A list that was taken for a shorter one would remove the rest.
+#[test]
+fn a_list_that_is_cut_off_is_no_shorter_list() {
+    let recording = recording!("endpointslices");
+    for (encoding, list) in [(Encoding::Json, recording.json), (Encoding::Protobuf, recording.protobuf)] {
+        let (whole, _) = listed::<RawSlice>(encoding, list, "EndpointSliceList").unwrap();
+        let cuts =
+            (0..list.len()).map(|length| listed::<RawSlice>(encoding, &list[..length], "EndpointSliceList"));
+        let (read, failed): (Vec<_>, Vec<_>) = cuts.partition(Result::is_ok);
+        assert!(read.into_iter().all(|read| read.unwrap().0 == whole));
+        assert!(failed.iter().all(|failed| matches!(failed, Err(Failure::Garbage(_)))));
+        // Only what means nothing may be missing: the end of the envelope.
+        assert!(failed.len() > list.len() - 5, "{encoding:?}: {} of {}", failed.len(), list.len());
+    }
+}
+
+#[test]
+fn a_list_of_another_kind_is_an_error() {
+    let recording = recording!("services");
+    for (encoding, list) in [(Encoding::Json, recording.json), (Encoding::Protobuf, recording.protobuf)] {
+        let Err(failure) = listed::<RawSlice>(encoding, list, "EndpointSliceList") else {
+            panic!("{encoding:?}")
+        };
+        assert_eq!(
+            failure.to_string(),
+            "the answer is not one of an API server: a \"ServiceList\" instead of a EndpointSliceList"
+        );
+    }
+}
+
 proptest! {
     /// Whatever happens to the bytes on their way, reading them comes to an end without a panic.
     #[test]
@@ -127,9 +168,7 @@ proptest! {
             }
             bytes
         };
-        if let Ok(page) = Page::parse(Encoding::Protobuf, &damaged(recording.protobuf).into(), "ServiceList") {
-            told(page.items.into_iter().map(|item| item.read::<RawService>()));
-        }
+        let _ = listed::<RawService>(Encoding::Protobuf, damaged(recording.protobuf), "ServiceList");
         let body = Cursor::new(damaged(recording.watch));
         let mut events = Events::new(Answer { encoding: Encoding::Protobuf, body });
         let objects = iter::from_fn(|| match events.next::<RawService>().now_or_never()?.ok()? {
