@@ -22,7 +22,6 @@ pub(super) fn table(family: Family, options: &Options) -> TableRules {
     writer.health_check_ports();
     writer.local_policy();
     writer.source_ranges();
-    writer.no_endpoint();
     writer.ipvs_filter();
     TableRules {
         table: Table::Filter,
@@ -81,16 +80,20 @@ impl Writer<'_> {
     }
 
     /// Refuses what IPVS would refuse by an ICMP error. On the client's own node such an error arrives while the
-    /// socket is still busy connecting, and an IPv6 socket then waits for its second attempt, a second later.
+    /// socket is still busy connecting, and an IPv6 socket then waits for its second attempt, a second later. Source
+    /// ranges come first, as for what is served.
     fn no_endpoint(&mut self) {
         let set = self.commented_set(SetName::NoEndpoint, "dst,dst");
-        self.rule(PROXY_FIREWALL, format!("-p tcp {NEW} {set} -j REJECT --reject-with tcp-reset"));
+        let guarded = self.set(SetName::LoadBalancerFirewall, "dst,dst");
+        self.rule(IPVS_FILTER, format!("-p tcp {set} {guarded} -j {SOURCE_RANGES}"));
+        self.rule(IPVS_FILTER, format!("-p tcp {set} -j REJECT --reject-with tcp-reset"));
     }
 
     /// Service addresses are local to the node, so without this its own ports could be reached through them. Only
     /// new connections are refused, so all other packets to this machine are spared the look-ups.
     fn ipvs_filter(&mut self) {
         self.rule(IPVS_FILTER, format!("{NOT_NEW} -j RETURN"));
+        self.no_endpoint();
         let served =
             [SetName::LoadBalancer, SetName::ClusterIp, SetName::ExternalIp, SetName::ExternalIpLocal];
         for name in served {

@@ -23,8 +23,10 @@ pub(super) fn table(family: Family, options: &Options) -> TableRules {
 }
 
 impl Writer<'_> {
-    /// Source ranges hold for this machine as for everybody else.
+    /// Source ranges hold for new connections of this machine as for everybody else's. What IPVS has sent on to an
+    /// endpoint passes here as well, so packets of known connections are spared the look-up.
     fn own_source_ranges(&mut self) {
+        self.rule(IPVS_OUT_FILTER, "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN");
         let unguarded = self.not_in_set(SetName::LoadBalancerFirewall, "dst,dst");
         self.rule(IPVS_OUT_FILTER, format!("{unguarded} -j RETURN"));
         for name in [SetName::LoadBalancerSourceCidr, SetName::LoadBalancerSourceIp] {

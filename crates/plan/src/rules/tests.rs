@@ -44,6 +44,8 @@ fn all_rules_of_ipv4() {
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
         -A KUBE-IPVS-FILTER -m conntrack ! --ctstate NEW -j RETURN
+        -A KUBE-IPVS-FILTER -p tcp -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-NO-ENDPOINT dst,dst -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
+        -A KUBE-IPVS-FILTER -p tcp -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-NO-ENDPOINT dst,dst -j REJECT --reject-with tcp-reset
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-LOAD-BALANCER dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-CLUSTER-IP dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-EXTERNAL-IP dst,dst -j RETURN
@@ -53,7 +55,6 @@ fn all_rules_of_ipv4() {
         -A KUBE-NODE-PORT -m comment --comment "Kubernetes health check node port" -m set --match-set KUBE-HEALTH-CHECK-NODE-PORT dst -j ACCEPT
         -A KUBE-PROXY-FIREWALL ! -s 10.244.0.0/16 -m conntrack --ctstate NEW -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-NO-LOCAL-ENDPOINT dst,dst -m addrtype ! --src-type LOCAL -j DROP
         -A KUBE-PROXY-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port for load balancer with sourceRange" -m set --match-set KUBE-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
-        -A KUBE-PROXY-FIREWALL -p tcp -m conntrack --ctstate NEW -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-NO-ENDPOINT dst,dst -j REJECT --reject-with tcp-reset
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source cidr for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -j DROP
@@ -97,6 +98,7 @@ fn all_rules_of_ipv4() {
         *mangle
         :KUBE-IPVS-OUT-FILTER - [0:0]
         -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+        -A KUBE-IPVS-OUT-FILTER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
         -A KUBE-IPVS-OUT-FILTER -m set ! --match-set KUBE-LOAD-BALANCER-FW dst,dst -j RETURN
         -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-LOAD-BALANCER-SOURCE-CIDR dst,dst,src -j RETURN
         -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
@@ -124,6 +126,8 @@ fn all_rules_of_ipv6() {
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding rules" -m mark --mark 0x4000/0x4000 -j ACCEPT
         -A KUBE-FORWARD -m comment --comment "kubernetes forwarding conntrack rule" -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
         -A KUBE-IPVS-FILTER -m conntrack ! --ctstate NEW -j RETURN
+        -A KUBE-IPVS-FILTER -p tcp -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-6-NO-ENDPOINT dst,dst -m set --match-set KUBE-6-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
+        -A KUBE-IPVS-FILTER -p tcp -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-6-NO-ENDPOINT dst,dst -j REJECT --reject-with tcp-reset
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-LOAD-BALANCER dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-CLUSTER-IP dst,dst -j RETURN
         -A KUBE-IPVS-FILTER -m set --match-set KUBE-6-EXTERNAL-IP dst,dst -j RETURN
@@ -133,7 +137,6 @@ fn all_rules_of_ipv6() {
         -A KUBE-NODE-PORT -m comment --comment "Kubernetes health check node port" -m set --match-set KUBE-6-HEALTH-CHECK-NODE-PORT dst -j ACCEPT
         -A KUBE-PROXY-FIREWALL ! -s fd00:244::/32 -m conntrack --ctstate NEW -m comment --comment "Kubernetes policy Local without an endpoint on this node" -m set --match-set KUBE-6-NO-LOCAL-ENDPOINT dst,dst -m addrtype ! --src-type LOCAL -j DROP
         -A KUBE-PROXY-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port for load balancer with sourceRange" -m set --match-set KUBE-6-LOAD-BALANCER-FW dst,dst -j KUBE-SOURCE-RANGES-FIREWALL
-        -A KUBE-PROXY-FIREWALL -p tcp -m conntrack --ctstate NEW -m comment --comment "Kubernetes service without any endpoint" -m set --match-set KUBE-6-NO-ENDPOINT dst,dst -j REJECT --reject-with tcp-reset
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source cidr for packet filter purpose" -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-CID dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -m comment --comment "Kubernetes service load balancer ip + port + source IP for packet filter purpose" -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
         -A KUBE-SOURCE-RANGES-FIREWALL -j DROP
@@ -177,6 +180,7 @@ fn all_rules_of_ipv6() {
         *mangle
         :KUBE-IPVS-OUT-FILTER - [0:0]
         -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
+        -A KUBE-IPVS-OUT-FILTER -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
         -A KUBE-IPVS-OUT-FILTER -m set ! --match-set KUBE-6-LOAD-BALANCER-FW dst,dst -j RETURN
         -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-CID dst,dst,src -j RETURN
         -A KUBE-IPVS-OUT-FILTER -m set --match-set KUBE-6-LOAD-BALANCER-SOURCE-IP dst,dst,src -j RETURN
@@ -299,7 +303,7 @@ fn the_number_of_rules_depends_on_the_local_detector_alone() {
         detecting(interface.clone(), interface),
     ];
     // Without a way to tell pods apart there are none about policy Local.
-    assert_eq!(all.map(|options| rule_count(&options)[0]), [53, 56, 53, 55]);
+    assert_eq!(all.map(|options| rule_count(&options)[0]), [55, 58, 55, 57]);
 }
 
 fn rule_count(options: &Options) -> [usize; 2] {

@@ -109,6 +109,10 @@ fn should_only_allow_access_from_service_loadbalancer_source_ranges() {
         is_served(allowed);
         clients.into_iter().filter(|client| *client != allowed).for_each(is_dropped);
     }
+    // Only those who may ask are told that there is no endpoint.
+    scene.apply(&only("pod-3").without_slices());
+    scene.refused("pod-3", TCP, to);
+    ["pod-5", "host-1"].into_iter().for_each(is_dropped);
     scene.apply(&ranges(vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()]));
     clients.into_iter().for_each(is_served);
     scene.apply(&ranges(single(virtual_ips(99))));

@@ -177,13 +177,13 @@ fn everything_of_ours_goes() {
             - table filter: rule -A INPUT -m comment --comment "kubernetes health check rules" -j KUBE-NODE-PORT
             - table filter: rule -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
             - table filter: chain KUBE-FORWARD with 2 rules
-            - table filter: chain KUBE-IPVS-FILTER with 7 rules
+            - table filter: chain KUBE-IPVS-FILTER with 9 rules
             - table filter: chain KUBE-IPVS-OUT-FILTER with 0 rules
             - table filter: chain KUBE-NODE-PORT with 1 rule
-            - table filter: chain KUBE-PROXY-FIREWALL with 2 rules
+            - table filter: chain KUBE-PROXY-FIREWALL with 1 rule
             - table filter: chain KUBE-SOURCE-RANGES-FIREWALL with 3 rules
             - table mangle: rule -A OUTPUT -m comment --comment "kubernetes ipvs access filter" -j KUBE-IPVS-OUT-FILTER
-            - table mangle: chain KUBE-IPVS-OUT-FILTER with 4 rules
+            - table mangle: chain KUBE-IPVS-OUT-FILTER with 5 rules
             - table nat: rule -A OUTPUT -m comment --comment "kubernetes service portals" -j KUBE-SERVICES
             - table nat: rule -A POSTROUTING -m comment --comment "kubernetes postrouting rules" -j KUBE-POSTROUTING
             - table nat: rule -A PREROUTING -m comment --comment "kubernetes service portals" -j KUBE-SERVICES

@@ -288,7 +288,6 @@ fn what_kube_proxy_left_is_made_ours_chain_by_chain() {
     expect![[r#"
         filter KUBE-IPVS-FILTER: other rules than ours
         filter KUBE-IPVS-OUT-FILTER: other rules than ours
-        filter KUBE-PROXY-FIREWALL: other rules than ours
         filter KUBE-SOURCE-RANGES-FIREWALL: other rules than ours
         nat KUBE-NODE-PORT: other rules than ours
         nat KUBE-SERVICES: other rules than ours
