@@ -65,7 +65,7 @@ pub enum Phase {
     /// Real servers that go.
     WithoutRealServers,
     /// Addresses that get the policy Local are no longer masqueraded, now that only this node serves them. Those that
-    /// no endpoint leaves are not from the start: their entries come with those that let traffic through.
+    /// no endpoint leaves are not from the start: their entries come after those that let traffic through.
     KeepSource,
     /// Addresses to bind. What comes before this is there to serve them.
     Bind,
@@ -120,13 +120,13 @@ fn keeps_source(member: &Member) -> bool {
 }
 
 /// Parts off the members that would keep the source of packets to endpoints of other nodes, which answered a client
-/// past this node then: those of virtual servers that real servers are about to leave.
+/// past this node then: those of the virtual servers `left`, which real servers are about to leave.
 fn switched<'a>(
-    reduced: &[Changed<'a>],
+    left: impl Iterator<Item = &'a VirtualServerKey>,
     added: impl Iterator<Item = &'a Member>,
 ) -> (Vec<&'a Member>, Vec<&'a Member>) {
-    let servers: BTreeSet<&VirtualServerKey> = reduced.iter().map(|changed| changed.key).collect();
-    let ports: BTreeSet<_> = reduced.iter().map(|changed| (changed.key.protocol, changed.key.port)).collect();
+    let servers: BTreeSet<&VirtualServerKey> = left.collect();
+    let ports: BTreeSet<_> = servers.iter().map(|key| (key.protocol, key.port)).collect();
     added.partition(|member| {
         keeps_source(member)
             && (member.virtual_server().is_some_and(|key| servers.contains(&key))
@@ -160,15 +160,18 @@ impl<'a> Difference<'a> {
         let virtual_servers: Vec<Changed<'_>> = virtual_servers.collect();
         let reduced: Vec<Changed<'_>> =
             virtual_servers.iter().filter(|changed| changed.gone().next().is_some()).copied().collect();
-        let (switched_members, added_members) = switched(&reduced, after.members.difference(&before.members));
-        let is_gone = |key: &&VirtualServerKey| !after.virtual_servers.contains_key(key);
+        let is_gone = |(key, _): &(&VirtualServerKey, _)| !after.virtual_servers.contains_key(key);
+        let gone: Vec<_> = before.virtual_servers.iter().filter(is_gone).collect();
+        let left = gone.iter().filter(|(_, server)| !server.real_servers.is_empty()).map(|(key, _)| *key);
+        let left = left.chain(reduced.iter().map(|changed| changed.key));
+        let (switched_members, added_members) = switched(left, after.members.difference(&before.members));
         Difference {
             added_members,
             switched_members,
             removed_members: before.members.difference(&after.members).collect(),
             reduced,
             virtual_servers,
-            removed_virtual_servers: before.virtual_servers.keys().filter(is_gone).collect(),
+            removed_virtual_servers: gone.iter().map(|(key, _)| *key).collect(),
             added_addresses: after.addresses.difference(&before.addresses).collect(),
             removed_addresses: before.addresses.difference(&after.addresses).collect(),
         }
@@ -211,18 +214,19 @@ impl<'a> Difference<'a> {
     /// What is added comes in the order sets, virtual servers, real servers, addresses, so that an address
     /// answers only when it can be served. What is removed goes the other way round.
     pub fn operations(&self) -> impl Iterator<Item = Operation> + Clone + '_ {
-        let add = |refusing| {
-            let all = self.added_members.iter().filter(move |member| refuses(member) == refusing);
-            all.map(|member| Operation::AddMember(**member))
+        let add = |phase| {
+            let all = self.added_members.iter().map(|member| Operation::AddMember(**member));
+            all.filter(move |operation| operation.phase() == phase)
         };
         let remove = |phase| {
             let all = self.removed_members.iter().map(|member| Operation::RemoveMember(**member));
             all.filter(move |operation| operation.phase() == phase)
         };
-        // In the order of the phases.
+        // In the order of the phases, but for sources that are kept from the start.
         remove(Phase::Masquerade)
-            .chain(add(false))
-            .chain(add(true))
+            .chain(add(Phase::Allow))
+            .chain(add(Phase::KeepSource))
+            .chain(add(Phase::Refuse))
             .chain(self.virtual_servers.iter().filter_map(Changed::itself))
             .chain(self.virtual_servers.iter().flat_map(Changed::present))
             .chain(remove(Phase::NoMoreReset))

@@ -126,8 +126,8 @@ fn clients_of_a_new_address_keep_their_source_from_the_start() {
             + ipset add KUBE-LOOP-BACK 10.244.1.5,tcp:8080,10.244.1.5
             + ipset add KUBE-CLUSTER-IP 10.96.0.1,tcp:80
             + ipset add KUBE-LOAD-BALANCER 203.0.113.9,tcp:80
-            + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
             + ipset add KUBE-NODE-PORT-TCP 30080
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
             + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
             + ipset add KUBE-IPVS-IPS 10.96.0.1
             + ipset add KUBE-IPVS-IPS 203.0.113.9
@@ -158,6 +158,23 @@ fn clients_keep_their_source_once_the_endpoints_of_other_nodes_are_gone() {
             + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
         "#]],
     );
+}
+
+#[test]
+fn clients_of_an_address_that_only_other_nodes_serve_are_dropped_before_they_keep_their_source() {
+    let [before, after] = ["", "external=Local"].map(|policy| {
+        let service = format!(
+            "service web type=LoadBalancer 10.96.0.1 80/TCP node-port=30080 lb-ip=203.0.113.9 {policy}"
+        );
+        let lines = format!("{service}\nslice web-1 web 8080/TCP 10.244.2.5@n2");
+        planned(&cluster(&lines), &options("detector host=192.0.2.1"))
+    });
+    expect![[r#"
+        + ipset add KUBE-NO-LOCAL-ENDPOINT 192.0.2.1,tcp:30080
+        + ipset add KUBE-NO-LOCAL-ENDPOINT 203.0.113.9,tcp:80
+        + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
+        + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
+    "#]].assert_eq(&operations_text(&difference(&before, &after)));
 }
 
 #[test]
@@ -349,10 +366,21 @@ proptest! {
             let is_left = |operation: &Operation| {
                 matches!(operation, Operation::RemoveRealServer(key, ..) if concerns(key))
             };
+            let is_taken = |operation: &Operation| {
+                matches!(operation, Operation::RemoveVirtualServer(key) if concerns(key))
+            };
             let (earlier, later) = operations.split_at(place);
-            prop_assert!(!later.iter().any(is_left));
+            prop_assert!(!later.iter().any(is_left) && !earlier.iter().any(is_taken));
+            // What drops clients instead, because only other nodes have endpoints, is there by then.
+            let drops = |operation: &Operation| {
+                matches!(operation, Operation::AddMember(member) if member.set.name == SetName::NoLocalEndpoint)
+            };
+            prop_assert!(!later.iter().any(drops));
             let serves = |operation: &Operation| operation.phase() == Phase::RealServers;
-            prop_assert!(earlier.iter().any(is_left) || !earlier.iter().any(serves));
+            prop_assert!(
+                operations.iter().any(|operation| is_left(operation) || is_taken(operation))
+                    || !earlier.iter().any(serves)
+            );
         }
     }
 }

@@ -210,8 +210,8 @@ fn entries_about_what_a_service_does_not_get_do_not_count() {
             192.0.2.1:80/TCP goes to old, not to new, third
             # service old 10.96.0.1 80/TCP external-ip=192.0.2.1 created=4
             + ipset add KUBE-LOAD-BALANCER 192.0.2.1,tcp:80
-            + ipset add KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             + ipset add KUBE-LOAD-BALANCER-SOURCE-CIDR 192.0.2.1,tcp:80,198.51.100.0/24
+            + ipset add KUBE-LOAD-BALANCER-LOCAL 192.0.2.1,tcp:80
             + ipset add KUBE-LOAD-BALANCER-FW 192.0.2.1,tcp:80
             - ipset del KUBE-EXTERNAL-IP 192.0.2.1,tcp:80
             192.0.2.1:80/TCP goes to new, not to third, old
