@@ -231,10 +231,10 @@ impl<K: Kernel> Dataplane<K> {
                 approach.errors.push(error);
             }
         }
-        approach.serves = self.takeover.is_due(&approach, target.desired);
+        approach.serves = self.takeover.due(&approach, target);
         report.absorb(approach);
-        if report.serves {
-            for wanted in late {
+        for wanted in late {
+            if report.serves.contains(&wanted.family) {
                 self.rules.enforce(&mut self.kernel, &wanted, true, &mut report);
             }
         }
@@ -242,12 +242,12 @@ impl<K: Kernel> Dataplane<K> {
         report
     }
 
-    /// Removes what kube-proxy in another mode has left, once [`Report::serves`] says that it may go. Rules are read again only
-    /// if there were any of its own.
-    pub fn remove_leftovers(&mut self, options: &Options) -> Leftovers {
-        let families = options.families.iter().copied();
-        let families = families.filter(|family| self.rules.other_mode(*family) != Some(false)).collect();
-        leftovers::remove(&mut self.kernel, &families, options)
+    /// Removes what kube-proxy in another mode has left of `families`, which [`Report::serves`] says may go. Rules are
+    /// read again only if there were any of its own.
+    pub fn remove_leftovers(&mut self, families: &BTreeSet<Family>, options: &Options) -> Leftovers {
+        let had_rules = |family: &Family| self.rules.other_mode(*family) != Some(false);
+        let with_rules = families.iter().copied().filter(had_rules).collect();
+        leftovers::remove(&mut self.kernel, &with_rules, families, options)
     }
 
     /// Carries out the operations of a change, which come in the order of their phases. They are gone through

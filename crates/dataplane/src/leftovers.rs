@@ -20,16 +20,21 @@ pub struct Leftovers {
     pub errors: Vec<Error>,
 }
 
-/// Removes the chains and rules of mode iptables in these families, and the tables of mode nftables in those that are
-/// served. Until then they translate the addresses of Services before IPVS sees them; so this must wait until IPVS can.
-pub(crate) fn remove(kernel: &mut impl Kernel, families: &BTreeSet<Family>, options: &Options) -> Leftovers {
+/// Removes the chains and rules of mode iptables in the families `with_rules`, and the tables of mode nftables in
+/// `families`. Until then they translate the addresses of Services before IPVS sees them; so this must wait until IPVS can.
+pub(crate) fn remove(
+    kernel: &mut impl Kernel,
+    with_rules: &BTreeSet<Family>,
+    families: &BTreeSet<Family>,
+    options: &Options,
+) -> Leftovers {
     let mut found = Leftovers::default();
-    for family in families.iter().copied() {
+    for family in with_rules.iter().copied() {
         if let Err(error) = found.remove_rules(kernel, family, options) {
             found.errors.push(error);
         }
     }
-    if let Err(error) = found.remove_tables(kernel, options) {
+    if let Err(error) = found.remove_tables(kernel, families) {
         found.errors.push(error);
     }
     found
@@ -54,9 +59,9 @@ impl Leftovers {
         Ok(())
     }
 
-    fn remove_tables(&mut self, kernel: &mut impl Kernel, options: &Options) -> Result<(), Error> {
+    fn remove_tables(&mut self, kernel: &mut impl Kernel, families: &BTreeSet<Family>) -> Result<(), Error> {
         for family in kernel.nftables()? {
-            if options.serves(family) {
+            if families.contains(&family) {
                 kernel.delete_nftables(family)?;
                 self.removed.push(format!("{family}: nftables table {}", leftovers::NFTABLES_TABLE));
             }
@@ -81,13 +86,13 @@ mod tests {
         let ours = ruleset(Family::V4, &options).to_string();
         kernel.set_rules(Family::V4, &format!("{MODE_IPTABLES}{ours}"));
         kernel.nftables.extend(Family::ALL);
-        let found = remove(&mut kernel, &options.families, &options);
+        let found = remove(&mut kernel, &options.families, &options.families, &options);
         assert!(found.errors.is_empty(), "{:?}", found.errors);
         assert_eq!(found.removed.len(), 4, "{:#?}", found.removed);
         assert!(kernel.nftables.is_empty());
         let left = kernel.saved_rules(Family::V4).unwrap();
         assert!(!left.contains("KUBE-SVC") && left.contains("-A KUBE-SERVICES"), "{left}");
-        assert!(remove(&mut kernel, &options.families, &options).removed.is_empty());
+        assert!(remove(&mut kernel, &options.families, &options.families, &options).removed.is_empty());
     }
 
     #[test]
@@ -96,7 +101,7 @@ mod tests {
         let mut kernel = FakeKernel::new();
         kernel.set_rules(Family::V4, MODE_IPTABLES);
         kernel.nftables.insert(Family::V4);
-        let found = remove(&mut kernel, &options.families, &options);
+        let found = remove(&mut kernel, &options.families, &options.families, &options);
         assert!(found.removed.is_empty() && kernel.restores == 0, "{found:?}");
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine did, for logs and metrics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,9 +26,9 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// Failures of whole steps.
     pub errors: Vec<Error>,
-    /// Whether so much stands that what kube-proxy in another mode has left may go; only a reconciliation or an audit
-    /// tells.
-    pub serves: bool,
+    /// The families of which so much stands that what kube-proxy in another mode has left may go; only a reconciliation
+    /// or an audit tells.
+    pub serves: BTreeSet<Family>,
     /// What this node does not let us do and service traffic does not need; it is not tried again.
     pub limitations: Vec<Error>,
     /// Schedulers that the kernel turned out to lack.
@@ -162,7 +162,7 @@ impl Report {
         self.repaired.extend(other.repaired);
         self.failures.extend(other.failures);
         self.errors.extend(other.errors);
-        self.serves |= other.serves;
+        self.serves.extend(other.serves);
         self.limitations.extend(other.limitations);
         self.missing_schedulers.extend(other.missing_schedulers);
         self.draining += other.draining;

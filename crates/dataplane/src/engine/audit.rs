@@ -250,13 +250,13 @@ impl<K: Kernel> Dataplane<K> {
 
     fn end_audit(&mut self, audit: Audit, target: Target<'_>) -> Report {
         let Audit { mut report, mut rules, .. } = audit;
-        report.serves = self.takeover.is_due(&report, target.desired);
+        report.serves = self.takeover.due(&report, target);
         for family in target.options.families.iter().copied() {
             let Some(reading) = rules.get_mut(family).take() else { continue };
             let saved = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let wanted = ruleset(family, target.options);
-            let mended =
-                saved.and_then(|saved| self.rules.mend(&mut self.kernel, &wanted, &saved, report.serves));
+            let serves = report.serves.contains(&family);
+            let mended = saved.and_then(|saved| self.rules.mend(&mut self.kernel, &wanted, &saved, serves));
             report.add_repairs(mended);
         }
         self.forget_unknown_flows(target.desired, &mut report);

@@ -28,8 +28,9 @@ pub(super) fn state(lines: &[&str]) -> State {
         state.virtual_servers.insert(key, Arc::new(server));
         state.addresses.insert(key.address);
         let pair = Entry::IpPort(key.address, key.protocol, key.port);
-        state.members.insert(Member::new(SetName::ClusterIp, Family::V4, pair));
-        state.members.insert(Member::new(SetName::IpvsIps, Family::V4, Entry::Ip(key.address)));
+        let family = Family::of(&key.address);
+        state.members.insert(Member::new(SetName::ClusterIp, family, pair));
+        state.members.insert(Member::new(SetName::IpvsIps, family, Entry::Ip(key.address)));
     }
     state
 }

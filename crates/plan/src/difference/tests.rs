@@ -174,7 +174,8 @@ fn clients_of_an_address_that_only_other_nodes_serve_are_dropped_before_they_kee
         + ipset add KUBE-NO-LOCAL-ENDPOINT 203.0.113.9,tcp:80
         + ipset add KUBE-LOAD-BALANCER-LOCAL 203.0.113.9,tcp:80
         + ipset add KUBE-NODE-PORT-LOCAL-TCP 30080
-    "#]].assert_eq(&operations_text(&difference(&before, &after)));
+    "#]]
+    .assert_eq(&operations_text(&difference(&before, &after)));
 }
 
 #[test]

@@ -169,9 +169,10 @@ impl<K: Kernel> Daemon<K> {
         if scope == Scope::Whole {
             self.journal.progress(self.planner.desired().state(), report);
         }
-        if self.looks_for_leftovers && scope == Scope::Whole && report.serves && report.errors.is_empty() {
-            let leftovers = self.dataplane.remove_leftovers(self.planner.options());
-            self.looks_for_leftovers = !leftovers.errors.is_empty();
+        if self.looks_for_leftovers && scope == Scope::Whole && report.errors.is_empty() {
+            let options = self.planner.options();
+            let leftovers = self.dataplane.remove_leftovers(&report.serves, options);
+            self.looks_for_leftovers = !leftovers.errors.is_empty() || report.serves != options.families;
             self.outlets.failed(&leftovers.errors);
             self.journal.leftovers(&leftovers);
         }

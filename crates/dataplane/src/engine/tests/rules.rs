@@ -57,26 +57,52 @@ fn rules_of_another_mode_stand_until_everything_is_served() {
     assert!(saved(&mut dataplane).contains("KUBE-POSTROUTING"));
 }
 
-#[test]
-fn what_is_refused_for_good_does_not_keep_the_rules_of_another_mode() {
+#[track_caller]
+fn check_takeover(refused: &[&str], attempts: usize) {
     let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1", "10.96.0.2:80/TCP rr 10.0.0.2:80*1"]);
     let mut dataplane = served_by_another_mode();
-    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), Errno::EPERM);
-    dataplane.kernel_mut().refusals = vec![refusal; 4];
-    assert!(!reconcile(&mut dataplane, &desired).serves && is_theirs(&mut dataplane));
-    assert!(!audit(&mut dataplane, &desired, &options()).serves && is_theirs(&mut dataplane));
+    let refusals = refused.iter().map(|operation| ((*operation).to_owned(), Errno::EPERM));
+    dataplane.kernel_mut().refusals = refusals.cycle().take(100).collect();
+    for _ in 1..attempts {
+        assert!(reconcile(&mut dataplane, &desired).serves.is_empty());
+        assert!(is_theirs(&mut dataplane));
+    }
     let report = audit(&mut dataplane, &desired, &options());
-    assert!(report.serves && !report.is_complete() && !is_theirs(&mut dataplane));
+    assert!(!report.is_complete() && !report.serves.is_empty() && !is_theirs(&mut dataplane));
+}
+
+#[test]
+fn what_is_refused_for_good_does_not_keep_the_rules_of_another_mode() {
+    check_takeover(&["add virtual server 10.96.0.1:80/TCP"], 3);
+    check_takeover(&["bind 10.96.0.2 to kube-ipvs0"], 3);
+}
+
+/// As where IPVS has no IPv6.
+#[test]
+fn a_family_that_is_refused_altogether_goes_on_without_the_other() {
+    let both = Options { families: Family::ALL.into(), ..options() };
+    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1", "[fd00:96::1]:80/TCP rr [fd00::1]:80*1"]);
+    let mut dataplane = served_by_another_mode();
+    let theirs = saved(&mut dataplane);
+    dataplane.kernel_mut().set_rules(Family::V6, &theirs);
+    let refusal = ("add virtual server [fd00:96::1]:80/TCP".to_owned(), Errno::EPERM);
+    dataplane.kernel_mut().refusals = vec![refusal; 10];
+    for _ in 0..5 {
+        assert_eq!(audit(&mut dataplane, &desired, &both).serves, [Family::V4].into());
+        let saved = Family::ALL.map(|family| dataplane.kernel_mut().saved_rules(family).unwrap());
+        assert_eq!(saved.map(|saved| saved.contains("-j KUBE-SVC")), [false, true]);
+    }
 }
 
 #[test]
 fn rules_of_another_mode_stand_while_most_is_refused() {
-    let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1"]);
-    let mut dataplane = served_by_another_mode();
-    let refusal = ("add virtual server 10.96.0.1:80/TCP".to_owned(), Errno::EPERM);
-    dataplane.kernel_mut().refusals = vec![refusal; 10];
-    for _ in 0..10 {
-        assert!(!reconcile(&mut dataplane, &desired).serves && is_theirs(&mut dataplane));
+    for refused in ["add virtual server 10.96.0.1:80/TCP", "bind 10.96.0.1 to kube-ipvs0"] {
+        let desired = state(&["10.96.0.1:80/TCP rr 10.0.0.1:80*1"]);
+        let mut dataplane = served_by_another_mode();
+        dataplane.kernel_mut().refusals = vec![(refused.to_owned(), Errno::EPERM); 10];
+        for _ in 0..10 {
+            assert!(reconcile(&mut dataplane, &desired).serves.is_empty() && is_theirs(&mut dataplane));
+        }
     }
 }
 
