@@ -20,6 +20,9 @@ use model::Family;
 
 use crate::{LocalDetector, Options, SetId, SetName};
 
+/// Packets of connections that conntrack knows.
+const KNOWN: &str = "-m conntrack --ctstate RELATED,ESTABLISHED";
+
 /// A table of iptables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {

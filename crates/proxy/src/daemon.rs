@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use dataplane::{Dataplane, Kernel, Settings, Sighting};
-use model::{Change, Cluster, Effect, Kind, ObjectKey};
+use model::{Change, Cluster, Effect, Family, Kind, ObjectKey};
 use plan::{Options, Planner};
 use sources::Changes;
 use tokio::sync::mpsc::Receiver;
@@ -55,8 +55,8 @@ pub(crate) struct Daemon<K> {
     looking: Duration,
     /// Whether a step failed since the whole state was last compared with success.
     fails: bool,
-    /// Whether what kube-proxy in another mode has left was not looked for yet.
-    looks_for_leftovers: bool,
+    /// The families of which nothing is left of kube-proxy in another mode, but what other software uses.
+    without_leftovers: BTreeSet<Family>,
 }
 
 /// What can be changed while the daemon runs.
@@ -92,7 +92,7 @@ impl<K: Kernel> Daemon<K> {
             listed: None,
             looking: Duration::ZERO,
             fails: false,
-            looks_for_leftovers: true,
+            without_leftovers: BTreeSet::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use model::Family;
 
-use super::{Rule, Table, TableRules, Writer, commented};
+use super::{KNOWN, Rule, Table, TableRules, Writer, commented};
 use crate::{Options, SetName};
 
 const FORWARD: &str = "KUBE-FORWARD";
@@ -45,8 +45,7 @@ impl Writer<'_> {
         let mark = self.mark();
         self.rule(FORWARD, format!("{comment} -m mark --mark {mark} -j ACCEPT"));
         let comment = commented("kubernetes forwarding conntrack rule");
-        let known = "-m conntrack --ctstate RELATED,ESTABLISHED";
-        self.rule(FORWARD, format!("{comment} {known} -j ACCEPT"));
+        self.rule(FORWARD, format!("{comment} {KNOWN} -j ACCEPT"));
     }
 
     fn health_check_ports(&mut self) {

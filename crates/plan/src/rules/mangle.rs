@@ -6,7 +6,7 @@
 
 use model::Family;
 
-use super::{Rule, Table, TableRules, Writer};
+use super::{KNOWN, Rule, Table, TableRules, Writer};
 use crate::{Options, SetName};
 
 const IPVS_OUT_FILTER: &str = "KUBE-IPVS-OUT-FILTER";
@@ -26,7 +26,7 @@ impl Writer<'_> {
     /// Source ranges hold for new connections of this machine as for everybody else's. What IPVS has sent on to an
     /// endpoint passes here as well, so packets of known connections are spared the look-up.
     fn own_source_ranges(&mut self) {
-        self.rule(IPVS_OUT_FILTER, "-m conntrack --ctstate RELATED,ESTABLISHED -j RETURN");
+        self.rule(IPVS_OUT_FILTER, format!("{KNOWN} -j RETURN"));
         let unguarded = self.not_in_set(SetName::LoadBalancerFirewall, "dst,dst");
         self.rule(IPVS_OUT_FILTER, format!("{unguarded} -j RETURN"));
         for name in [SetName::LoadBalancerSourceCidr, SetName::LoadBalancerSourceIp] {

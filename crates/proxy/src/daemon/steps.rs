@@ -1,8 +1,10 @@
 //! What the loop does when it is due: the first sync, changes, and audits look by look.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use dataplane::{Kernel, Progress, Report, Target};
+use model::Family;
 use plan::{Operation, Planner, State, Update};
 
 use super::Daemon;
@@ -169,10 +171,12 @@ impl<K: Kernel> Daemon<K> {
         if scope == Scope::Whole {
             self.journal.progress(self.planner.desired().state(), report);
         }
-        if self.looks_for_leftovers && scope == Scope::Whole && report.errors.is_empty() {
-            let options = self.planner.options();
-            let leftovers = self.dataplane.remove_leftovers(&report.serves, options);
-            self.looks_for_leftovers = !leftovers.errors.is_empty() || report.serves != options.families;
+        let due: BTreeSet<Family> = report.serves.difference(&self.without_leftovers).copied().collect();
+        if !due.is_empty() && scope == Scope::Whole && report.errors.is_empty() {
+            let leftovers = self.dataplane.remove_leftovers(&due, self.planner.options());
+            if leftovers.errors.is_empty() {
+                self.without_leftovers.extend(due);
+            }
             self.outlets.failed(&leftovers.errors);
             self.journal.leftovers(&leftovers);
         }

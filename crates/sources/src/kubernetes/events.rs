@@ -16,8 +16,8 @@ use crate::decode::{self, Field, Raw, protobuf};
 /// The annotation of the bookmark that ends the initial part of a streaming list.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
-/// A longer event is none. The largest object that an API server stores is 1.5 MiB by default.
-const LONGEST: usize = 64 << 20;
+/// A longer event or object is none, in bytes. The largest object that an API server stores is 1.5 MiB by default.
+pub(super) const LONGEST: usize = 64 << 20;
 
 /// An event of a watch.
 #[derive(Debug)]

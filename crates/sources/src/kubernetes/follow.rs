@@ -161,16 +161,11 @@ impl<R: Raw + Sync> Follower<R> {
 
     async fn open_page(&mut self, request: http::Request<Vec<u8>>) -> Result<Page, Failure> {
         let answer = self.session.stream(request).await?;
-        self.in_time(Page::open(answer, self.query.list_kind)).await
+        self.session.limited(Page::open(answer, self.query.list_kind)).await
     }
 
     async fn next_of(&self, page: &mut Page) -> Result<Option<Field<R>>, Failure> {
-        self.in_time(page.next()).await
-    }
-
-    async fn in_time<T>(&self, part: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        let limit = self.timing.request;
-        timeout(limit, part).await.unwrap_or(Err(Failure::NoAnswer(limit)))
+        self.session.limited(page.next()).await
     }
 
     /// Reads everything from the initial part of a streaming list. Only new objects count as progress: an old

@@ -3,17 +3,16 @@
 //! Around it is the envelope of every object. Kubernetes writes fields in the order of their numbers, so that the kind
 //! comes before the list, and lists of all kinds have the same two fields.
 
+use std::io;
 use std::pin::Pin;
 
 use bytes::Bytes;
 use futures::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _};
 use prost::Message;
 
+use super::events::LONGEST;
 use super::failure::Failure;
-use crate::decode::protobuf::{MAGIC, TypeMeta};
-
-/// A longer field is none. The largest object that an API server stores is 1.5 MiB by default.
-const LONGEST: u64 = 64 << 20;
+use crate::decode::protobuf::{MAGIC, NotAnObject, TypeMeta};
 
 /// The longest number in protobuf: 64 bits, seven in each byte.
 const LONGEST_VARINT: u32 = 10;
@@ -21,6 +20,9 @@ const LONGEST_VARINT: u32 = 10;
 /// The envelope's fields: what it holds, and the list.
 const TYPE_META: u64 = 1;
 const RAW: u64 = 2;
+
+/// No field has this number.
+const NUMERIC: u64 = 0;
 
 /// The fields of `ServiceList` and its like.
 const METADATA: u64 = 1;
@@ -49,10 +51,12 @@ struct Body {
     position: u64,
 }
 
-/// The beginning of a field whose value has a length. The others mean nothing here.
+/// The beginning of a field.
 #[derive(Clone, Copy, Debug)]
 struct FieldStart {
+    /// [`NUMERIC`] for what means nothing here: values that are numbers.
     number: u64,
+    /// How many bytes follow.
     length: u64,
 }
 
@@ -67,20 +71,19 @@ impl ListMessage {
         let mut magic = [0; MAGIC.len()];
         body.fill(&mut magic).await?;
         if magic != *MAGIC {
-            return Err(Failure::Garbage("not an object of Kubernetes in protobuf".to_owned()));
+            return Err(Failure::garbage(NotAnObject::Unmarked));
         }
         let mut kind = String::new();
         while !body.is_at_end().await? {
             match body.field().await? {
-                Some(FieldStart { number: TYPE_META, length }) => {
+                FieldStart { number: TYPE_META, length } => {
                     kind = TypeMeta::decode(body.take(length).await?).map_err(Failure::garbage)?.kind;
                 }
-                Some(FieldStart { number: RAW, length }) => {
+                FieldStart { number: RAW, length } => {
                     let end = body.position.saturating_add(length);
                     return Ok((kind, ListMessage { body, end }));
                 }
-                Some(FieldStart { length, .. }) => body.skip(length).await?,
-                None => {}
+                FieldStart { length, .. } => body.skip(length).await?,
             }
         }
         let end = body.position;
@@ -90,51 +93,45 @@ impl ListMessage {
     /// The next object; none at the end. Notes the metadata when it comes by.
     pub(super) async fn next(&mut self, metadata: &mut ListMeta) -> Result<Option<Bytes>, Failure> {
         while self.body.position < self.end {
-            let start = self.body.field().await?;
-            let length = start.map_or(0, |start| start.length);
+            let FieldStart { number, length } = self.body.field().await?;
             if self.body.position.saturating_add(length) > self.end {
-                return Err(longer_than_it_says());
+                return Err(Failure::Garbage("a list that is longer than it says".to_owned()));
             }
-            match start {
-                Some(FieldStart { number: METADATA, .. }) => {
+            match number {
+                METADATA => {
                     let bytes = self.body.take(length).await?;
                     *metadata = ListMeta::decode(bytes).map_err(Failure::garbage)?;
                 }
-                Some(FieldStart { number: ITEMS, .. }) => return self.body.take(length).await.map(Some),
-                Some(_) => self.body.skip(length).await?,
-                None => {}
+                ITEMS => return self.body.take(length).await.map(Some),
+                _ => self.body.skip(length).await?,
             }
-        }
-        if self.body.position > self.end {
-            return Err(longer_than_it_says());
         }
         // What follows means nothing, but the connection can be used again only when all of it was read.
         while !self.body.is_at_end().await? {
-            if let Some(FieldStart { length, .. }) = self.body.field().await? {
-                self.body.skip(length).await?;
-            }
+            let FieldStart { length, .. } = self.body.field().await?;
+            self.body.skip(length).await?;
         }
         Ok(None)
     }
 }
 
-fn longer_than_it_says() -> Failure {
-    Failure::Garbage("a list that is longer than it says".to_owned())
-}
-
 // === impl Body ===
 
 impl Body {
-    /// Reads the beginning of a field; one whose value has no length is read to its end.
-    async fn field(&mut self) -> Result<Option<FieldStart>, Failure> {
+    async fn field(&mut self) -> Result<FieldStart, Failure> {
         let key = self.varint().await?;
-        match key & 7 {
-            0 => self.varint().await.map(|_| None),
-            1 => self.skip(8).await.map(|()| None),
-            2 => Ok(Some(FieldStart { number: key >> 3, length: self.varint().await? })),
-            5 => self.skip(4).await.map(|()| None),
-            other => Err(Failure::Garbage(format!("a field of type {other} in protobuf"))),
-        }
+        let (number, length) = match key & 7 {
+            // A number that says itself where it ends.
+            0 => {
+                self.varint().await?;
+                (NUMERIC, 0)
+            }
+            1 => (NUMERIC, 8),
+            2 => (key >> 3, self.varint().await?),
+            5 => (NUMERIC, 4),
+            other => return Err(Failure::Garbage(format!("a field of type {other} in protobuf"))),
+        };
+        Ok(FieldStart { number, length })
     }
 
     async fn varint(&mut self) -> Result<u64, Failure> {
@@ -151,7 +148,7 @@ impl Body {
     }
 
     async fn take(&mut self, length: u64) -> Result<Bytes, Failure> {
-        let length = usize::try_from(length).ok().filter(|_| length < LONGEST);
+        let length = usize::try_from(length).ok().filter(|length| *length < LONGEST);
         let length = length.ok_or_else(|| Failure::Garbage("an object that is too long".to_owned()))?;
         let mut bytes = vec![0; length];
         self.fill(&mut bytes).await?;
@@ -162,19 +159,22 @@ impl Body {
         let sink = &mut futures::io::sink();
         let read = futures::io::copy_buf((&mut self.reader).take(length), sink);
         let read = read.await.map_err(Failure::from_broken_answer)?;
-        self.position += read;
-        if read == length {
-            Ok(())
-        } else {
-            Err(Failure::from_broken_answer(std::io::ErrorKind::UnexpectedEof.into()))
+        self.advance(read);
+        match read == length {
+            true => Ok(()),
+            false => Err(Failure::from_broken_answer(io::ErrorKind::UnexpectedEof.into())),
         }
     }
 
     /// Reads as many bytes as there is room for.
     async fn fill(&mut self, room: &mut [u8]) -> Result<(), Failure> {
         self.reader.read_exact(room).await.map_err(Failure::from_broken_answer)?;
-        self.position = self.position.saturating_add(u64::try_from(room.len()).unwrap_or(u64::MAX));
+        self.advance(u64::try_from(room.len()).unwrap_or(u64::MAX));
         Ok(())
+    }
+
+    fn advance(&mut self, length: u64) {
+        self.position = self.position.saturating_add(length);
     }
 
     async fn is_at_end(&mut self) -> Result<bool, Failure> {

@@ -123,7 +123,7 @@ impl Session {
             let Answer { body, .. } = open(client, request).await?;
             // The connection can be used again only when all of it was read.
             body.collect().await?;
-            Ok(())
+            Ok::<_, kube::Error>(())
         })
         .await
     }
@@ -139,10 +139,14 @@ impl Session {
         Ok(Answer { encoding, body })
     }
 
-    async fn limited<T>(&self, answer: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    /// Waits for an answer, or for a part of it, as long as that may take.
+    pub(super) async fn limited<T, E: Into<Failure>>(
+        &self,
+        answer: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Failure> {
         let limit = self.config.timing.request;
         match tokio::time::timeout(limit, answer).await {
-            Ok(answer) => answer.map_err(Failure::from),
+            Ok(answer) => answer.map_err(E::into),
             Err(_elapsed) => Err(Failure::NoAnswer(limit)),
         }
     }
