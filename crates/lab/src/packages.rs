@@ -14,7 +14,7 @@ pub enum Place {
 }
 
 /// Needed to build namespaces and to look at what was programmed.
-const NAMESPACES: [(&str, &str); 10] = [
+const NAMESPACES: [(&str, &str); 11] = [
     ("ip", "iproute2"),
     ("ipset", "ipset"),
     ("iptables-restore", "iptables"),
@@ -22,6 +22,7 @@ const NAMESPACES: [(&str, &str); 10] = [
     ("ipvsadm", "ipvsadm"),
     ("conntrack", "conntrack"),
     ("modprobe", "kmod"),
+    ("nft", "nftables"),
     ("strace", "strace"),
     ("sysctl", "procps"),
     ("unshare", "util-linux"),
