@@ -29,6 +29,8 @@ impl Errno {
     pub const EMSGSIZE: Self = Self(90);
     /// The kernel does not know the operation, or the link kind.
     pub const EOPNOTSUPP: Self = Self(95);
+    /// IPVS: built without this address family.
+    pub const EAFNOSUPPORT: Self = Self(97);
     /// The address is not on the link.
     pub const EADDRNOTAVAIL: Self = Self(99);
     /// Replies were dropped since the receive buffer was full.

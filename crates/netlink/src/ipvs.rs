@@ -9,6 +9,7 @@ mod parse;
 mod table;
 
 use crate::{
+    Errno,
     attribute::Malformed,
     connection::{Connection, Question},
     error::{Error, Outcome, Traffic},
@@ -95,6 +96,26 @@ impl Ipvs {
         })
     }
 
+    /// Whether IPVS has the address family: one that was built without `CONFIG_IP_VS_IPV6` answers `EAFNOSUPPORT` to
+    /// whatever concerns IPv6.
+    ///
+    /// # Errors
+    /// If the kernel cannot be asked.
+    pub fn has(&mut self, family: Family) -> Result<bool, Error> {
+        // Whether there is such a virtual server does not matter.
+        let any = VirtualServerId::FirewallMark { mark: 1, family };
+        let question = Question {
+            what: "asking for an address family of IPVS",
+            kind: self.family,
+            flags: 0,
+            body: &|encoder| {
+                encode::command(encoder, attr::IPVS_CMD_GET_SERVICE);
+                encode::service_id(encoder, &any);
+            },
+        };
+        has_family(self.connection.ask(&question, |_| Ok(())))
+    }
+
     /// Reads the connection timeouts.
     ///
     /// # Errors
@@ -167,6 +188,15 @@ impl Ipvs {
 
 #[cfg(test)]
 pub(crate) use self::tests::parse_as_anything;
+
+/// What the answer to a question about one virtual server says of its address family.
+fn has_family(answer: Result<(), Error>) -> Result<bool, Error> {
+    match answer {
+        Ok(()) | Err(Error::Kernel { errno: Errno::ESRCH, .. }) => Ok(true),
+        Err(Error::Kernel { errno: Errno::EAFNOSUPPORT, .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -108,6 +108,20 @@ fn check(requests: &[Request], expected: &[&str]) {
 }
 
 #[test]
+fn both_address_families_are_there_with_and_without_a_virtual_server() {
+    if !require(Need::Ipvs) {
+        return;
+    }
+    in_new_namespace(|| {
+        let mut ipvs = Ipvs::open().unwrap();
+        assert_eq!([Family::Inet, Family::Inet6].map(|family| ipvs.has(family)), [Ok(true), Ok(true)]);
+        run("ipvsadm -A -f 1 -s rr");
+        run("ipvsadm -A -f 1 -6 -s rr");
+        assert_eq!([Family::Inet, Family::Inet6].map(|family| ipvs.has(family)), [Ok(true), Ok(true)]);
+    });
+}
+
+#[test]
 fn virtual_servers_are_as_ipvsadm_shows_them() {
     if !require(Need::Ipvs) {
         return;

@@ -7,7 +7,7 @@ use std::thread;
 
 use model::{Family, PerFamily};
 
-use super::{programs, sysctl_path};
+use super::{programs, sysctl_path, usability};
 use crate::Error;
 
 /// What the kernel's settings depend on.
@@ -63,7 +63,7 @@ fn count(list: &str) -> Option<u32> {
 }
 
 /// What `iptables-save` and `ip6tables-save` print, for the families that this node can serve: those whose addresses
-/// the kernel has and whose rules can be read, and, if they are needed, all of whose tables can be had.
+/// the kernel and its IPVS have and whose rules can be read, and, if they are needed, all of whose tables can be had.
 pub fn rules_by_family(tables: Tables) -> PerFamily<Result<String, Error>> {
     let v6 = || {
         if !has_ipv6() {
@@ -71,6 +71,10 @@ pub fn rules_by_family(tables: Tables) -> PerFamily<Result<String, Error>> {
         }
         if is_disabled("net/ipv6/conf/all/disable_ipv6") {
             return Err(Error::NoIpv6 { reason: "the sysctl net.ipv6.conf.all.disable_ipv6 is 1" });
+        }
+        let asked = usability::open_ipvs()?.has(netlink::ipvs::Family::Inet6);
+        if !asked.map_err(Error::netlink("asking IPVS for IPv6"))? {
+            return Err(Error::NoIpv6 { reason: "this kernel's IPVS has none (CONFIG_IP_VS_IPV6)" });
         }
         rules(Family::V6, tables)
     };

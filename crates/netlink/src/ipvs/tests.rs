@@ -6,7 +6,7 @@ use crate::{
 
 use super::{
     FLAG_HASHED, FLAG_PERSISTENT, FLAG_SCHEDULER_2, Family, Forwarding, Info, Ipvs, RealServer, Request,
-    Stats, Timeouts, VirtualServer, VirtualServerConfig, VirtualServerId, parse,
+    Stats, Timeouts, VirtualServer, VirtualServerConfig, VirtualServerId, has_family, parse,
 };
 
 const TCP: u8 = 6;
@@ -229,6 +229,15 @@ fn resolves_the_family() {
 fn a_kernel_without_the_family_is_an_error() {
     let missing = Ipvs::over(replay("ipvs/family-missing", Compare::Type));
     assert_eq!(missing.map(|_| ()), Err(Error::FamilyMissing { name: "IPVS" }));
+}
+
+#[test]
+fn an_address_family_is_missing_only_if_the_kernel_says_so() {
+    let answered = |errno| Error::Kernel { what: "asking", errno, message: None };
+    assert_eq!(has_family(Ok(())), Ok(true));
+    assert_eq!(has_family(Err(answered(Errno::ESRCH))), Ok(true));
+    assert_eq!(has_family(Err(answered(Errno::EAFNOSUPPORT))), Ok(false));
+    assert_eq!(has_family(Err(answered(Errno::EPERM))), Err(answered(Errno::EPERM)));
 }
 
 pub(crate) fn parse_as_anything(message: &Message<'_>) {
